@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
-from latchpin.contracts import (
-    ConfigurationEntries,
-    ConfigurationKind,
-    EntryNames,
-    PlannedEntry,
-    SecretScheme,
-    StandingEntry,
-)
-from latchpin.errors import InvalidRequest
-from latchpin.model import Caller
+from latchpin.errors import Conflict
 from latchpin.plugins.hookspecs import CONFIGURATION_KINDS, ENTRY_NOTES, SECRET_SCHEMES
 from latchpin.plugins.rules import misfit
-from latchpin.sdk.gateway import Application
 from latchpin_config import secret_sources
 from latchpin_config.applying import Order, apply
 from latchpin_config.exporting import export
@@ -27,66 +14,18 @@ from latchpin_config.positions import parse_documents
 from latchpin_config.secret_sources import SecretSources
 from latchpin_config.shapes import json_schema
 from latchpin_config.wanted import read_wanted
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import SecretStr
 
+from tests.config.acme_alarms import ACME, ALARMS, KEPT, Alarm, open_alarms
 from tests.config.conftest import OPERATOR, Filed
 
 pytestmark = pytest.mark.backends("memory")
-KEPT: dict[str, tuple[str, str]] = {}
-TEXT = "gateways: {one: {url: 'https://mcp.example.com/one'}}\nalarms: {a: {at: one, token: 'vault:acme/alarm#key'}}\n"
-
-
-class Alarm(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    at: str
-    token: SecretStr | None = None
-
-
-class Alarms:
-    """Where each alarm rings, and its token."""
-
-    async def read(self, names: EntryNames) -> Sequence[StandingEntry]:
-        return [
-            StandingEntry(name, name, {"at": names.name_of("gateways", at)}, {"token": token.__eq__}, (at, token))
-            for name, (at, token) in KEPT.items()
-        ]
-
-    async def plan(self, _name: str, entry: Any, _standing: StandingEntry | None, names: EntryNames) -> PlannedEntry:
-        try:
-            names.id_of("gateways", entry.at)
-        except InvalidRequest as exc:
-            raise InvalidRequest(f"at: {exc.detail}") from exc
-        return PlannedEntry({"at": entry.at})
-
-    async def put(self, name: str, entry: Any, standing: StandingEntry | None, names: EntryNames) -> str:
-        token = entry.token.get_secret_value() if entry.token else standing.held[1] if standing else ""
-        KEPT[name] = (names.id_of("gateways", entry.at), token)
-        return name
-
-    async def remove(self, standing: StandingEntry) -> None:
-        KEPT.pop(standing.id)
-
-    async def restore(self, standing: StandingEntry) -> None:
-        KEPT[standing.id] = standing.held
-
-
-async def _open(_application: Application, _caller: Caller) -> ConfigurationEntries:
-    return Alarms()
-
-
-async def _vault(_application: object, rest: str) -> str:
-    assert rest == "acme/alarm#key"
-    return "from-the-vault"
-
-
-ALARMS = ConfigurationKind("alarms", "Where it rings.", Alarm, _open, rank=60)
-VAULT = SecretScheme("vault", "path#key", _vault)
+TEXT = "gateways: {one: {url: 'https://mcp.example.com/one'}}\nalarms: {a: {at: one, token: 'acme:alarm#key'}}\n"
 
 
 async def test_a_strangers_kind_and_scheme_are_used_like_ours(filed: Filed):
-    KEPT.clear()
     kinds = [*installed_kinds(), ALARMS]
-    schemes = {each.name: each for each in [*secret_sources.schemes(), VAULT]}
+    schemes = {each.name: each for each in [*secret_sources.schemes(), ACME]}
     sources = SecretSources(filed.application, schemes, allowed=("*",), own=())
     (document,) = parse_documents(TEXT, "x.yaml")
     wanted = read_wanted([document], {kind.name: kind for kind in kinds})
@@ -95,7 +34,10 @@ async def test_a_strangers_kind_and_scheme_are_used_like_ours(filed: Filed):
         done = await apply(filed.application, kinds, Order(wanted.entries, "x"), sources, OPERATOR)
         assert (done.plan.problems, done.plan.count("add")) == ([], expected)
     (gateway,) = await filed.application.gateways.list(OPERATOR)
-    assert {"a": (gateway.id, "from-the-vault")} == KEPT
+    alarms = filed.application.services.context.collection(KEPT)
+    assert {each.id: each.body for each in await alarms.scan(limit=9)} == {
+        "a": {"at": gateway.id, "token": "from-the-safe"}
+    }
     exported = await export(filed.application, kinds, OPERATOR, only=["alarms"])
     assert "alarms:\n  a:\n    at: one\n    token: kept\n" in exported.text
     (document,) = parse_documents(TEXT.replace("at: one", "at: two"), "x.yaml")
@@ -107,10 +49,39 @@ async def test_a_strangers_kind_and_scheme_are_used_like_ours(filed: Filed):
     assert schema["$defs"]["alarms"]["properties"]["token"]["anyOf"][0]["pattern"]
 
 
+async def test_what_a_stranger_wrote_is_put_back_when_a_later_entry_cannot_be_written(filed: Filed):
+    kept = filed.application.services.context.collection(KEPT)
+    entries = await open_alarms(filed.application, OPERATOR)
+    names = Names()
+    await entries.put("a", Alarm(at="one", token=SecretStr("x")), None, names)
+    (standing,) = await entries.read(names)
+    await entries.put("a", Alarm(at="two"), standing, names)
+    with pytest.raises(Conflict):
+        await entries.put("a", Alarm(at="three"), standing, names)
+    await entries.restore(standing)
+    found = await kept.get("a")
+    assert found is not None
+    assert found.body == {"at": "id of one", "token": "x"}
+    await entries.remove(standing)
+    assert await kept.get("a") is None
+    await entries.restore(standing)
+    assert await kept.get("a") is not None
+
+
+class Names:
+    """Implements ``latchpin.contracts.EntryNames``: every name is there."""
+
+    def id_of(self, _kind: str, name: str) -> str:
+        return f"id of {name}"
+
+    def name_of(self, _kind: str, id: str) -> str | None:  # noqa: A002  the entry's own word
+        return id.removeprefix("id of ")
+
+
 def test_hooks_take_nothing_else():
     assert misfit(CONFIGURATION_KINDS, ALARMS) is None
     assert misfit(CONFIGURATION_KINDS, "acme.kinds:ALARMS") is None
     assert misfit(CONFIGURATION_KINDS, "acme kinds") is not None
-    assert misfit(SECRET_SCHEMES, VAULT) is None
+    assert misfit(SECRET_SCHEMES, ACME) is None
     assert misfit(SECRET_SCHEMES, ALARMS) is not None
     assert misfit(ENTRY_NOTES, ALARMS) is not None
