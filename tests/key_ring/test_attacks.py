@@ -150,6 +150,9 @@ async def test_without_the_secret_nothing_starts_until_another_ring_is_begun(ope
         with pytest.raises(KeyRingUnusable):
             _ = two.key  # nothing is sealed under the secret instead
         assert two.ring.fault is not None
+        lost = {key.id: key for key in (await two.report()).keys}[one.key]
+        assert lost.state == "unknown"
+        assert "AUTH_ENCRYPTION_SECRETS_OLD" not in lost.verdict, "that is the remedy of the fault, where it is one"
     TOLERANT.reset(token)
 
 
@@ -191,7 +194,8 @@ async def test_a_key_service_wraps_each_key_once_and_may_be_away_afterwards(open
         await Tending(KeyRingSettings(key_ring_days=1)).turn(one.application)
         assert one.key not in {first, second}
     why = await refused(opening)
-    assert why.remedy == "Set KEY_WRAPPER=suite."
+    assert why.remedy.startswith("Set KEY_WRAPPER=suite.")
+    assert "KEY_WRAPPERS_OLD" in why.remedy
 
 
 class Counting(SuiteKeyWrapper):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,23 @@ async def test_doctor_says_what_a_rotation_leaves_to_do(opening: Open, latchpin:
         await fill(one)
         await one.rotate()
     assert "is still needed" in words(latchpin("doctor", "--offline", fails=None, **ring)[0])
+
+
+async def test_a_ring_that_does_not_open_is_shown_and_no_secret_can_go(opening: Open, latchpin: Latchpin):
+    """As while the key service is away: what the ring says of its keys still holds."""
+    async with opening() as one:
+        await one.rotate()
+        await fill(one)
+        old = one.context.own_keys("sealing")[0].id
+        ring = one.ring.ring
+        assert ring is not None
+        await one.ring.keeper.write(replace(ring, keys=[replace(key, by="service away") for key in ring.keys]))
+    shown, told = latchpin("keys", "status", "--json", fails=True, **CHANGED, KEY_SOURCE="ring")
+    keys = {key["id"]: key for key in json.loads(shown)["keys"]}
+    assert (keys[one.key]["where"], keys[one.key]["state"]) == ("the key ring", "today's")
+    assert "until the key ring can be used" in keys[one.key]["verdict"]
+    assert not keys[old]["can_go"], "the ring is signed under it"
+    assert "AUTH_ENCRYPTION_SECRETS_OLD" not in " ".join(key["verdict"] for key in keys.values())
+    assert [key["state"] for key in keys.values()].count("today's") == 1
+    assert "remedy: Set KEY_WRAPPER=away." in words(told)
+    assert "Everything is sealed" not in latchpin("keys", "status", fails=True, **CHANGED, KEY_SOURCE="ring")[1]

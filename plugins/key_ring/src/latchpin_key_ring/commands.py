@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from latchpin.contracts import Context
-from latchpin.errors import Conflict, NotFound, RecordConflict, SettingsError
+from latchpin.errors import Conflict, LatchpinError, NotFound, RecordConflict, SettingsError
 from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
 
 from latchpin_key_ring.counting import Counts, count_rows, uses_of
@@ -55,17 +55,19 @@ def group() -> None:
 def status(as_json: Json = False) -> None:
     """Show every key, how many rows of each table stand under it, and whether it can go."""
 
-    async def work() -> tuple[Report, str]:
+    async def work() -> tuple[Report, LatchpinError | None]:
         async with _opened(tolerant=True) as (application, live):
-            return await _report(application, live), "" if live is None or live.fault is None else live.fault.in_full
+            return await _report(application, live), None if live is None else live.fault
 
     report, fault = run(work())
     if as_json:
-        print_json({"fault": fault, "to_reseal": report.to_reseal, **asdict(report)})
+        told = "" if fault is None else fault.in_full
+        print_json({"fault": told, "to_reseal": report.to_reseal, **asdict(report)})
     else:
-        _show(report)
-    if fault:
-        say(f"The key ring cannot be used: {fault}")
+        _show(report, usable=fault is None)
+    if fault is not None:
+        say(f"The key ring cannot be used: {fault.in_full}")
+        say(f"  remedy: {fault.for_operator()}")
         raise typer.Exit(UNFINISHED)
 
 
@@ -77,7 +79,7 @@ async def _report(application: Application, live: LiveRing | None) -> Report:
     return report_on(context, live, counts, strangers=others, resealing=resealing)
 
 
-def _show(report: Report) -> None:
+def _show(report: Report, *, usable: bool = True) -> None:
     now = datetime.now().astimezone()
     rows = [
         (
@@ -98,7 +100,7 @@ def _show(report: Report) -> None:
     for key in report.keys:
         if key.verdict:
             say(f"{_name(key)} ({key.where}): {key.verdict}")
-    if not report.to_reseal:
+    if usable and not report.to_reseal:
         say("Everything is sealed under today's key.")
 
 
@@ -196,7 +198,7 @@ async def require_nothing_lost(application: Application) -> None:
 
 async def _begin_anew(application: Application, live: LiveRing) -> None:
     await live.keeper.drop()
-    live.fault, live.ring = None, None
+    live.fault, live.ring, live.closed = None, None, None
     say("Dropped the key ring that was there. What was sealed under it is lost: people authorize again.")
     context = application.services.context
     key = await announce(live, context)

@@ -170,7 +170,8 @@ class RingKeeper:
             elif (service := self._service_called(name)) is None:
                 raise KeyRingUnusable(
                     f"key {key.id} of the ring is wrapped by the key service '{name}'",
-                    remedy=f"Set KEY_WRAPPER={name}.",
+                    remedy=f"Set KEY_WRAPPER={name}. To move away from it, name it in KEY_WRAPPERS_OLD until "
+                    "'latchpin keys reseal' has wrapped the ring anew.",
                 )
             else:
                 wrapped = base64url.decode(key.wrapped)

@@ -114,6 +114,7 @@ class LiveRing:
         keeper: reads and writes the ring.
         ring: as it was read last; None: none was begun.
         fault: why it cannot be used, where it was opened to be looked at.
+        closed: one that was read and holds, and whose keys do not open, as while the key service is away; else None.
         taken: one more each time other keys were taken into use.
         missed: somebody asked for a key that is not known.
     """
@@ -122,6 +123,7 @@ class LiveRing:
         self.keeper = RingKeeper(context)
         self.ring: Ring | None = None
         self.fault: LatchpinError | None = None
+        self.closed: Ring | None = None
         self.taken = 0
         self.missed = asyncio.Event()
         self._context = context
@@ -165,7 +167,9 @@ class LiveRing:
             what = "the key ring in the record store is older than the one in use"
             raise KeyRingUnusable(what, remedy="Put the ring back: somebody restored or changed the record store.")
         if ring is not None and ring != self.ring:
+            self.closed = ring
             await self.take(ring)
+            self.closed = None
 
     async def take(self, ring: Ring) -> None:
         """Take a ring into use that was read or written just now; raises as ``refresh`` does."""

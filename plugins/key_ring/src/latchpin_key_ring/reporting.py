@@ -10,6 +10,7 @@ from latchpin.contracts import Context
 
 from latchpin_key_ring.counting import Counts
 from latchpin_key_ring.live import SEALING, LiveRing
+from latchpin_key_ring.ring import RingKey
 
 __all__ = ["SETTLES", "KeyReport", "Report", "report_on", "total"]
 
@@ -79,14 +80,33 @@ def report_on(
         strangers: serving processes with another AUTH_ENCRYPTION_SECRET.
         resealing: how many rows a process that is sealing anew has done.
     """
-    keys = [*_of_ring(context, live, counts), *_of_settings(context, live, counts, strangers)]
+    shut = live is not None and live.fault is not None
+    of_ring = _of_closed(live, counts) if shut else _of_ring(context, live, counts)
+    keys = [*of_ring, *_of_settings(context, live, counts, strangers)]
     known = {key.id for key in keys}
+    where, verdict = ("not known", _shut) if shut else ("nowhere", _lost)
     keys += [
-        KeyReport(name, "nowhere", "unknown", None, counts.under(name), {}, _lost(total(rows)))
+        KeyReport(name, where, "unknown", None, counts.under(name), {}, verdict(total(rows)))
         for name, rows in sorted(counts.sealed.items())
         if name not in known
     ]
     return Report(keys, dict(counts.tables), strangers, resealing)
+
+
+def _of_closed(live: LiveRing | None, counts: Counts) -> list[KeyReport]:
+    """The keys of a ring that does not open: what it says of them holds, and none of them can go."""
+    if live is None or live.closed is None:
+        return []
+    return [
+        KeyReport(key.id, "the key ring", _state(key), key.since, rows, {}, _shut(total(rows)) if rows else "")
+        for key in live.closed.keys
+        if not key.purpose
+        for rows in (counts.under(key.id),)
+    ]
+
+
+def _state(key: RingKey) -> str:
+    return "today's" if key.state == "current" else key.state
 
 
 def _of_ring(context: Context, live: LiveRing | None, counts: Counts) -> list[KeyReport]:
@@ -102,7 +122,6 @@ def _of_ring(context: Context, live: LiveRing | None, counts: Counts) -> list[Ke
             if derived is not None and derived.id == name:
                 signed |= counts.signed(purpose, name)
         rows = counts.under(key.id)
-        state = "today's" if key.state == "current" else key.state
         verdict, can_go = "", False
         if key.state == "announced":
             verdict = (
@@ -115,13 +134,14 @@ def _of_ring(context: Context, live: LiveRing | None, counts: Counts) -> list[Ke
                 verdict = f"Nothing is sealed under it; authorizations under way may need it until {_at(until)}."
             elif not verdict:
                 verdict, can_go = f"Nothing is sealed under it: latchpin keys retire {key.id}", True
-        found.append(KeyReport(key.id, "the key ring", state, key.since, rows, signed, verdict, can_go))
+        found.append(KeyReport(key.id, "the key ring", _state(key), key.since, rows, signed, verdict, can_go))
     return found
 
 
 def _of_settings(context: Context, live: LiveRing | None, counts: Counts, strangers: int) -> list[KeyReport]:
     ring = None if live is None else live.ring
-    begun = ring is not None and ring.current is not None
+    shut = live is not None and live.fault is not None  # then there is one, in whatever state
+    begun = shut or (ring is not None and ring.current is not None)
     found = []
     for number, key in enumerate(context.own_keys(SEALING)):
         signed: dict[str, int] = {}
@@ -152,6 +172,8 @@ def _may_go(live: LiveRing | None, counts: Counts, key_id: str, strangers: int) 
     needed = _needed(counts.under(key_id), counts, key_id)
     if needed:
         return needed
+    if live is not None and live.fault is not None:
+        return "The key ring may be wrapped under it: leave it until the ring can be used."
     if live is not None and live.ring is not None:
         by = live.keeper.wraps_by
         if not live.keeper.signed_by_today or any(key.by != by for key in live.ring.keys):
@@ -184,6 +206,10 @@ def _proves(count: int, ring: bool) -> str:
         f"Nothing is sealed under it. It signed {entries} of the audit log, which 'latchpin audit verify' cannot prove "
         "without it; KEY_SOURCE=ring keeps what proves them."
     )
+
+
+def _shut(count: int) -> str:
+    return f"{_count(count, 'row opens', 'rows open')} with no key until the key ring can be used again."
 
 
 def _lost(count: int) -> str:
