@@ -113,6 +113,13 @@ async def test_nothing_of_latchpins_own_is_written_over(gateway, provider, their
     assert await records.tokens.get(demo_gateway, ALICE) == before
 
 
+async def test_who_is_out_here_gets_nothing_back_by_another_run(gateway, provider, theirs, demo_gateway):
+    await adopt(gateway, theirs)
+    await gateway.application.people.end(ALICE, Caller(ADMIN, is_admin=True, via="bearer"), way="command")
+    assert found(await adopt(gateway, theirs), "token", "demo", ALICE).why == "its owner is out here"
+    assert await gateway.application.services.records.tokens.get(demo_gateway, ALICE) is None
+
+
 async def test_no_token_follows_a_gateway_that_leads_elsewhere_now(gateway, provider, theirs, demo_gateway):
     admin = gateway.client(ADMIN)
     await adopt(gateway, theirs)

@@ -302,6 +302,10 @@ class Adoption:
             raise LeftOut(f"{theirs.issuer[:200]} issued it, and the gateway's server is {place.issuer}", _ANEW)
         if await self._records.tokens.get(place.gateway.id, email) is not None:
             return Row("token", name, "there", email)
+        if await self._application.people.is_out(email):
+            raise LeftOut(
+                "its owner is out here", f"If they are to come back: latchpin people restore {email}, and run it again."
+            )
         now = self._services.clock()
         if theirs.expires_at is not None and theirs.expires_at <= now and theirs.refresh_token is None:
             raise LeftOut("it has expired and there is no refresh token", _ANEW)
