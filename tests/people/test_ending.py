@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -160,6 +162,44 @@ async def test_a_login_link_that_was_printed_before_lets_nobody_in(gateway: Inne
 
 
 # -- who may, and whom -----------------------------------------------------------------------------------
+
+
+def held_back(gateway: InnerGateway, email: str, body: str) -> AsyncIterator[bytes]:
+    """A body whose sender is ended before its last byte."""
+
+    async def send() -> AsyncIterator[bytes]:
+        yield body[:-1].encode()
+        await gateway.application.people.end(email, Caller("root@example.com", is_admin=True), way="api")
+        yield body[-1:].encode()
+
+    return send()
+
+
+async def test_who_holds_a_request_back_until_they_are_ended_does_nothing_by_it(
+    gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("latchpin.web.dependencies.PROMPT", 0.0)
+    boss = "boss@example.com"
+    headers = await gateway.bearer(boss, admin=True) | {"Content-Type": "application/x-www-form-urlencoded"}
+    async with gateway.client(None, **headers) as client:
+        body = held_back(gateway, boss, f"user={boss}")
+        answer = await client.post(f"{BASE}/admin/people/restore", content=body)
+    assert answer.status_code == 401
+    assert await gateway.application.people.is_out(boss)
+
+
+@pytest.mark.needs("latchpin_aggregator", "latchpin_proxy")
+async def test_who_holds_a_call_back_until_they_are_ended_calls_nothing(
+    gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("latchpin_aggregator.endpoint.PROMPT", 0.0)
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
+    more = {"Content-Type": "application/json", "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
+    async with gateway.client(None, **await gateway.bearer() | more) as client:
+        assert (await client.post(f"{BASE}/mcp", json=message)).status_code != 401
+        answer = await client.post(f"{BASE}/mcp", content=held_back(gateway, ALICE, json.dumps(message)))
+    assert answer.status_code == 401
 
 
 async def test_only_administrators_end_people_or_let_them_in(gateway: InnerGateway):

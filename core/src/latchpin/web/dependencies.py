@@ -6,6 +6,9 @@ that nobody learns of an id without an identity.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request, Security
@@ -18,7 +21,7 @@ from latchpin.model.ids import ID_PATTERN, is_id
 from latchpin.tokens.accounts import parse_account
 from latchpin.web.csrf import CSRF_HEADER, check_csrf
 from latchpin.web.errors import send_to_sign_in
-from latchpin.web.identity import require_admin, require_caller
+from latchpin.web.identity import forget_caller, require_admin, require_caller
 
 __all__ = [
     "ADMINISTRATOR",
@@ -37,6 +40,8 @@ __all__ = [
 
 ADMINISTRATOR = "administrator"
 """The role that a route's security requirement names in the API's description."""
+PROMPT = 0.25
+"""Within so many seconds a body comes whose sender is not judged again."""
 
 
 def application_of(request: Request) -> Application:
@@ -151,12 +156,30 @@ _FormToken = Annotated[
 ]
 
 
+async def _with_body(request: Request, caller: Caller, judge: Callable[[Request], Awaitable[Caller]]) -> Caller:
+    """The caller, judged again where the body was long in coming: who was ended since would still write what it says.
+
+    Raises:
+        NotSignedIn, Forbidden: as ``judge`` does.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    with suppress(RuntimeError):  # a form that was read before anybody was asked
+        await request.body()
+    if clock() - began < PROMPT:
+        return caller
+    forget_caller(request)
+    return await judge(request)
+
+
 async def _writing(request: Request, caller: SignedInCaller, _token: _FormToken = None) -> Caller:
+    caller = await _with_body(request, caller, require_caller)
     await check_csrf(request, caller)
     return caller
 
 
 async def _writing_admin(request: Request, caller: AdminCaller, _token: _FormToken = None) -> Caller:
+    caller = await _with_body(request, caller, require_admin)
     await check_csrf(request, caller)
     return caller
 

@@ -37,6 +37,7 @@ __all__ = [
     "clear_session_cookie",
     "current_caller",
     "evidence_of",
+    "forget_caller",
     "new_browser_cookie",
     "require_admin",
     "require_caller",
@@ -85,6 +86,11 @@ async def current_caller(request: Request) -> Caller | None:
         request.scope[_CALLER] = await _remembered_or_asked(request)
     caller: Caller | None = request.scope[_CALLER]
     return caller
+
+
+def forget_caller(request: Request) -> None:
+    """Let who asks be judged anew when it is asked next."""
+    request.scope.pop(_CALLER, None)
 
 
 async def valid_caller(request: Request) -> Caller | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +34,8 @@ from latchpin_aggregator.wire import Asked
 
 __all__ = ["OneEndpoint"]
 
+PROMPT = 0.25
+"""Within so many seconds a body comes whose sender is not judged again."""
 _PASSED_ON = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
 _ALLOWED = {"allow": "POST, GET"}
 _JSON = [(b"content-type", b"application/json")]
@@ -88,7 +91,10 @@ class OneEndpoint:
             if self._observers:
                 watched = self._watch(caller, scope, send)
                 receive, send = watched.noting(receive), watched.send
+            began = asyncio.get_running_loop().time()
             body = await read_body(receive, most=self._settings.one_endpoint_max_request_bytes)
+            if asyncio.get_running_loop().time() - began >= PROMPT:  # they may have been ended since
+                caller = await require_program(scope, self._core, self._selection.path)
             if watched is not None:
                 watched.read(body)
             message = parse_message(body, scope["headers"])
