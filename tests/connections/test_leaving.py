@@ -96,7 +96,7 @@ async def test_our_own_bearer_tokens_end_too(connected, browsers, gateway):
     async with gateway.client(None, **headers) as client:
         refused = await client.get(f"{BASE}/oauth/tokens")
     assert refused.status_code == 401
-    assert "ended by an administrator" in refused.text
+    assert "ended with its user's sessions" in refused.text
     assert (await connected.call("GET", "/oauth/tokens", ALICE)).status_code == 200  # made anew
 
 

@@ -93,7 +93,7 @@ class BearerIdentity:
         """One of ours that does not say when it was issued is older than any end; another issuer's, newer."""
         unsaid = 0.0 if self._key_set is None else END_OF_TIME - 1
         if await self._revocations.cover(email, issued_at if isinstance(issued_at, int | float) else unsaid):
-            raise NotSignedIn("the bearer token was ended by an administrator", remedy="Ask for another token.")
+            raise NotSignedIn("the bearer token was ended with its user's sessions", remedy="Ask for another token.")
 
     async def _claims(self, token: str, resource: str | None) -> dict[str, Any]:
         if self._key_set is None:
