@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from latchpin.errors import Forbidden, InvalidRequest, NotFound
+from latchpin.gateways.api_keys import ApiKeys
 from latchpin.identity.sessions import session_cookie_name, start_session
 from latchpin.model import Caller
-from latchpin.sdk.gateway import DIRECTORY
+from latchpin.sdk.gateway import DIRECTORY, parse_gateway_body
 from latchpin.sdk.identity import create_link
 from latchpin_audit.log import AuditLog
 
@@ -200,6 +201,23 @@ async def test_who_holds_a_call_back_until_they_are_ended_calls_nothing(
         assert (await client.post(f"{BASE}/mcp", json=message)).status_code != 401
         answer = await client.post(f"{BASE}/mcp", content=held_back(gateway, ALICE, json.dumps(message)))
     assert answer.status_code == 401
+
+
+async def test_who_is_ended_while_their_key_is_tried_leaves_none_for_all(
+    gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
+):
+    boss, application = Caller("boss@example.com", is_admin=True, via="bearer"), gateway.application
+    body = {"name": "Keyed", "url": "https://mcp.example.com/mcp", "auth_type": "api_key", "connection": "shared"}
+    entry = await application.gateways.create(parse_gateway_body(body), boss)
+
+    async def try_slowly(*_: object) -> int:
+        await application.people.end(boss.email, ROOT, way="api")
+        return 1
+
+    monkeypatch.setattr(ApiKeys, "_try", try_slowly)
+    with pytest.raises(Forbidden):
+        await application.api_keys.keep(entry, "a-key-of-their-own", boss)
+    assert await application.services.records.tokens.list(gateway_id=entry.id) == []
 
 
 async def test_only_administrators_end_people_or_let_them_in(gateway: InnerGateway):

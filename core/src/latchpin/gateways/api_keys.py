@@ -19,6 +19,7 @@ from latchpin.errors import (
 )
 from latchpin.errors.causes.upstream import AT_MCP_SERVER
 from latchpin.gateways.api_key_rules import explain_key
+from latchpin.identity.barred import find_barred
 from latchpin.model import COMPANY, ApiKeyConfig, Caller, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
 from latchpin.outbound.credential import Credential
@@ -98,7 +99,7 @@ class ApiKeys:
 
         Raises:
             InvalidRequest: the gateway wants no key, this cannot be one, or it would be one too many.
-            Forbidden: it is for somebody else or for all, and the caller is no administrator.
+            Forbidden: it is for somebody else or for all, and the caller is no administrator; or one of them is out.
             KeyRefused: the server does not take it.
             UpstreamError: it cannot be tried: the server is away, or is no MCP server.
             Conflict: the gateway was changed meanwhile.
@@ -109,6 +110,7 @@ class ApiKeys:
         if account:
             await self._tokens.check_room(gateway, owner, account)
         tools = await self._try(gateway, Credential(key, place=place))
+        await self._check_in(caller.email, owner)
         await self._keep(gateway, key, owner, account, caller.email)
         await self._usage.note(gateway.id, owner, account, anew=True)
         await self._services.activity.tell(
@@ -172,6 +174,12 @@ class ApiKeys:
             now=now,
             label=account,
         )
+
+    async def _check_in(self, *people: str) -> None:
+        """Refuse who was ended while their key was tried: a server may take its time for that."""
+        for email in people:
+            if await find_barred(self._services.kept, email) is not None:
+                raise Forbidden("access to this gateway was ended", remedy="Ask an administrator of this gateway.")
 
     async def _check_unchanged(self, gateway: Gateway, owner: str, account: str) -> None:
         """A change drops every key, but one just written may have come after it."""
