@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from latchpin.identity.sessions import session_cookie_name, start_session
 from latchpin.model import Caller
 from latchpin.sdk.gateway import DIRECTORY, parse_gateway_body
 from latchpin.sdk.identity import create_link
+from latchpin.tokens.owed_documents import OWED
 from latchpin_audit.log import AuditLog
 
 from tests.providers import FaultSwitch, faults
@@ -104,6 +106,21 @@ async def test_a_server_that_is_away_is_asked_again_by_whoever_comes(connected: 
     assert (owed.state, owed.tries) == ("revoked", 2)
     gateway.clock.advance(days=100)
     assert (await people.show(ALICE, ROOT)).revocations == ()
+
+
+async def test_no_other_server_is_shown_a_token_by_who_may_write_to_the_store(
+    connected: Connected, gateway: InnerGateway
+):
+    people, owed = gateway.application.people, gateway.application.services.context.collection(OWED)
+    other = await gateway.add(connected.provider.provider.mcp_url, name="Other")
+    moved = await people.end(ALICE, ROOT, way="command")
+    held = await owed.get(moved.revocations[0].id)
+    assert held is not None
+    await owed.put(replace(held, body={**held.body, "gateway_id": other}))
+    await people.work()
+    (shown,) = (await people.show(ALICE, ROOT)).revocations
+    assert (shown.state, shown.answer[:22]) == ("not revoked", "No key opens the token")
+    assert connected.provider.asked("revoke") == []
 
 
 async def test_what_another_worker_still_kept_is_taken_too(connected: Connected, gateway: InnerGateway):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -206,13 +207,12 @@ class OwedRevocations:
             return _stays("The gateway was removed, and the token cannot be revoked")
         try:
             held = await self._sealed.get(owed.id)
+            token = None if held is None else _take_out(owed, str(held.body["token"]))
         except Unsealable:
-            held = None
-        if held is None:
+            token = None
+        if token is None:
             return _stays("No key opens the token")
-        return await self._revoker.revoke_text(
-            gateway, str(held.body["token"]), owed.hint, issuer=owed.issuer, client_id=owed.client_id
-        )
+        return await self._revoker.revoke_text(gateway, token, owed.hint, issuer=owed.issuer, client_id=owed.client_id)
 
     async def _owe(self, gateway: Gateway, stored: StoredToken) -> Owed:
         """Keep what a try needs, before the token is deleted here."""
@@ -241,7 +241,8 @@ class OwedRevocations:
             return await self._put(replace(owed, state="not revoked", answer=never.answer, due=None))
         if (token := opened.refresh_token) is None:
             token, owed = opened.access_token, replace(owed, hint="access_token")
-        await self._sealed.put(Document(owed.id, {"token": token}, expires_at=now + GIVES_UP + timedelta(days=1)))
+        sealed = Document(owed.id, {"token": _put_in(owed, token)}, expires_at=now + GIVES_UP + timedelta(days=1))
+        await self._sealed.put(sealed)
         return await self._put(owed)
 
     async def _put(self, owed: Owed) -> Owed:
@@ -252,6 +253,24 @@ class OwedRevocations:
 
 def _stays(why: str) -> Revocation:
     return Revocation(done=False, answer=f"{why}; it stays valid at the server until it expires.")
+
+
+def _put_in(owed: Owed, token: str) -> str:
+    """The token with the server that it is for, sealed as one: it is shown to no other."""
+    return json.dumps([*_for_whom(owed), token])
+
+
+def _take_out(owed: Owed, text: str) -> str | None:
+    """The token; None: it was for another server, and somebody who may write to the store has changed which."""
+    try:
+        *whom, token = json.loads(text)
+    except (TypeError, ValueError):
+        return None
+    return str(token) if whom == _for_whom(owed) else None
+
+
+def _for_whom(owed: Owed) -> list[str | None]:
+    return [owed.gateway_id, owed.email, owed.issuer]
 
 
 def _fields(owed: Owed) -> Mapping[str, str]:
