@@ -21,6 +21,8 @@ MOST_NODES = 100_000
 DEEPEST = 20
 MOST_PROBLEMS = 200
 """So many are told at once; nothing is looked for behind them."""
+_SIGN = re.compile(r"'(<[a-z ]+>|\\t|[^\w\s])'")
+"""What the parser itself calls a part of YAML: ``'<block end>'``, a tab, or one sign such as ``']'``."""
 _IN_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
@@ -120,8 +122,9 @@ def parse_documents(text: str, file: str) -> list[Node]:
 
 
 def _said(exc: yaml.MarkedYAMLError) -> str:
-    """The parser's words, without the text that it may repeat: that may be a secret."""
-    return re.sub(r"'[^']*'|\"[^\"]*\"", "this", " ".join(filter(None, (exc.context, exc.problem))))
+    """The parser's words, without the text that it may repeat: that may be a secret. Its own signs stay."""
+    said = " ".join(filter(None, (exc.context, exc.problem)))
+    return re.sub(r"'[^']*'|\"[^\"]*\"", lambda quoted: quoted[0] if _SIGN.fullmatch(quoted[0]) else "this", said)
 
 
 def _mark(file: str, mark: Any) -> Place:  # noqa: ANN401  the library's

@@ -88,8 +88,10 @@ async def _read_file(_application: object, name: str) -> str:
 
 def _text_of(name: str) -> str:
     file = Path(name)
-    if not file.is_absolute() or os.path.realpath(file).startswith(_NO_FILES):
+    if not file.is_absolute():
         raise InvalidRequest("file: needs the whole path of a file, as in file:/run/secrets/github")
+    if os.path.realpath(file).startswith(_NO_FILES):
+        raise InvalidRequest("file: reads nothing that is in /proc, /sys or /dev")
     try:
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
         with os.fdopen(descriptor, "rb") as opened:

@@ -193,6 +193,8 @@ def _explain(entry: WantedEntry, error: ErrorDetails, what: str) -> Problem:
     if error["type"] == "missing":
         return Problem(entry.place, f"{place} is missing")
     text = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "too_short" and error["ctx"]["field_type"] == "Value":  # a secret, which the library counts
+        text = f"a secret has at least {error['ctx']['min_length']} characters here"
     return Problem(entry.node.find(path), f"{place}: {text}")
 
 
