@@ -26,6 +26,8 @@ REMEDIES = [
     (POSTGRES, "", "connection is bad: invalid sslmode value", ["after the ?", "sslmode="], "a value it has not"),
     (POSTGRES, "53100", "could not extend file", ["disk", "db:6432"], "a full disk over there"),
     (POSTGRES, "53300", "too many clients", ["connections", "WORKERS"], "more workers than it takes"),
+    (POSTGRES, "42701", "ProgrammingError 42701", ["backup", "DATABASE_URL"], "half of a schema was put back"),
+    (MARIADB, "1146", "ProgrammingError 1146", ["backup", "DATABASE_URL"], "a table was dropped"),
     (FILE, "SQLITE_FULL", "database or disk is full", ["disk of /d/m.db", "df -h /d"], "a full disk here"),
     (FILE, "SQLITE_IOERR_WRITE", "disk I/O error", ["disk of /d/m.db"], "full, or failing"),
     (FILE, "SQLITE_CANTOPEN", "unable to open database file", ["/d/m.db", "ls -la /d"], "a folder it may not write"),

@@ -14,6 +14,8 @@ __all__ = ["NO_OPTION", "remedy_for"]
 
 _NO_ACCESS = frozenset({"28000", "28P01", "42501", "1044", "1045", "1698"})
 _NO_DATABASE = frozenset({"3D000", "1049"})
+_OTHER_TABLES = frozenset({"42P01", "42P07", "42701", "42703", "1050", "1054", "1060", "1146"})
+"""A table or column that is missing, or there already: what was made is not what the schema's number says."""
 _FULL = frozenset({"53100", "1021", "1114", "28"})
 _TOO_MANY = frozenset({"53300", "1040", "1203"})
 NO_OPTION = "invalid connection option"
@@ -51,6 +53,11 @@ def _for_server(code: str, words: str, url: URL) -> str:
         return f"Create the database and its user on {place}, or correct them in DATABASE_URL."
     if code in _NO_ACCESS or "authentication failed" in words:
         return f"Correct user and password in DATABASE_URL, or what {url.username or 'the user'} may do on {place}."
+    if code in _OTHER_TABLES:
+        return (
+            "Its tables are not those of its schema: put the database back from a backup, or name another one in "
+            "DATABASE_URL."
+        )
     return f"Start the database server on {place}, or correct host and port in DATABASE_URL."
 
 
