@@ -193,8 +193,8 @@ def _needed(rows: Mapping[str, int], counts: Counts, key_id: str) -> str:
 def _gone(context: Context) -> str:
     seconds = round((context.state_ttl + SETTLES).total_seconds())
     return (
-        f"Nothing is sealed under it: take it out of {EARLIER_SECRETS}, {seconds} s after the last process was started "
-        "with the new secret."
+        f"Nothing is sealed under it: unless it is to be the next secret, take it out of {EARLIER_SECRETS}, "
+        f"{seconds} s after the last process was started with the new one."
     )
 
 
