@@ -72,7 +72,11 @@ def apply_files(  # noqa: PLR0917  typer passes them by name
         removing = frozenset((step.kind, step.name) for step in plan.steps if step.action == "remove")
         if removing:
             _print(plan, as_json=False)
-            typer.confirm(f"Remove {len(removing)}, gateways with everybody's connections?", abort=True, err=True)
+            try:
+                typer.confirm(f"Remove {len(removing)}, gateways with everybody's connections?", abort=True, err=True)
+            except typer.Abort:
+                say("\nNothing was written. Where nobody can answer, say --yes.")
+                raise
 
     from latchpin_config.applying import NotApplied, Order  # noqa: PLC0415  the help does without the gateway
 
