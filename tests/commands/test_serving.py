@@ -1,5 +1,6 @@
 """``latchpin serve``: where it listens, what it says about it, and how it ends."""
 
+import os
 import re
 import signal
 import socket
@@ -187,6 +188,29 @@ def test_a_signal_ends_it_in_order(backend: GatewayBackend, tmp_path, workers, n
     assert output.index("Application startup complete") < output.index("Serving at ")  # not before it does
     assert output.count("Application shutdown complete") == int(workers)
     assert "Traceback" not in output
+
+
+@pytest.mark.backends("sqlite")
+def test_a_worker_whose_place_cannot_be_taken_at_once_ends_no_other(backend: GatewayBackend, tmp_path: Path):
+    settings = tmp_path / ".env"
+    settings.write_text("STATE_TTL_SECONDS=600\n")
+    command = ("serve", "--workers", "2")
+    with start_latchpin(*command, env=backend.environment, cwd=tmp_path, executable=latchpin_command()) as process:
+        process.wait_for_output("Application startup complete", times=2)
+        process.wait_for_output("Serving at ")
+        settings.write_text("STATE_TTL_SECONDS=soon\n")
+        os.kill(worker_of(process.pid), signal.SIGKILL)
+        process.wait_for_output("could not start")
+        process.wait_until_healthy()
+        settings.write_text("STATE_TTL_SECONDS=600\n")
+        process.wait_for_output("Application startup complete", times=3)
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+
+
+def worker_of(supervisor: int) -> int:
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return next(int(pid) for pid in children if b"uvicorn worker" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def test_a_busy_worker_is_not_taken_for_a_hung_one_too_early():

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -33,6 +34,8 @@ _log = logging.getLogger("latchpin.serve")
 APPLICATION = "latchpin.asgi:app"
 FAILED = 1
 LOOK_SECONDS = 0.1
+AGAIN_SECONDS = 5.0
+"""Until a worker is tried again that could not take the place of one that died."""
 HEALTHCHECK_SECONDS = 20
 """A worker that says nothing for so long is taken for hung and replaced, with all that it was doing; a busy machine
 alone must not bring that about."""
@@ -85,7 +88,7 @@ def serve(settings: CoreSettings, plugins: Plugins) -> int:
     setproctitle("latchpin: uvicorn supervisor")
     workers = _Workers(config, sockets)
     workers.run()
-    return FAILED if any(process.exitcode == STARTUP_FAILURE for process in workers.processes) else 0
+    return 0 if workers.have_served else FAILED
 
 
 def doubt_about_base_url(settings: CoreSettings) -> str:
@@ -172,6 +175,9 @@ class _Workers(Multiprocess):
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         self._hang_up_ignored = _is_ignored("SIGHUP")
+        self.have_served = False
+        self._starting: set[int] = set()
+        self._due: dict[int, float] = {}
         super().__init__(config, sockets)
 
     def init_processes(self) -> None:
@@ -184,18 +190,47 @@ class _Workers(Multiprocess):
         while not self.should_exit.wait(LOOK_SECONDS) and self.processes[0].process.is_alive():
             self.handle_signals()
             if self.processes[0].is_ready(timeout=LOOK_SECONDS):
+                self.have_served = True
                 _say_where(self.sockets)
                 return
 
     def keep_subprocess_alive(self) -> None:
-        """Replace those that died, one by one, each under its number."""
+        """Replace those that died, one by one, each under its number.
+
+        Where none could start yet, none ever will. Later, what keeps one from it may pass: the others go on meanwhile.
+        """
         everyone = self.processes
-        for index, process in enumerate(everyone):
+        self.processes = [self._keep(index, process) for index, process in enumerate(everyone)]
+
+    def _keep(self, index: int, process: Process) -> Process:
+        """The worker of that place: the one that is there, or another one."""
+        if process.exitcode is None and index in self._starting:  # one that ends meanwhile answers nothing
+            if process.is_ready(timeout=LOOK_SECONDS):
+                self._starting.discard(index)
+                self.have_served = True
+            return process
+        if self.have_served and process.exitcode == STARTUP_FAILURE:
+            return self._try_again(index, process)
+        announce_worker(index + 1, self.processes_num)
+        self.processes = [process]
+        super().keep_subprocess_alive()
+        if self.processes[0] is not process:
+            self._starting.add(index)
+        return self.processes[0]
+
+    def _try_again(self, index: int, process: Process) -> Process:
+        """Start another one where one could not start, after a while."""
+        now = time.monotonic()
+        if index not in self._due:
+            _log.error("Worker %d could not start; it is tried again in %g s", index + 1, AGAIN_SECONDS)
+            self._due[index] = now + AGAIN_SECONDS
+        elif now >= self._due[index]:
+            del self._due[index]
             announce_worker(index + 1, self.processes_num)
-            self.processes = [process]
-            super().keep_subprocess_alive()
-            everyone[index] = self.processes[0]
-        self.processes = everyone
+            process = Process(self.config, self.sockets)
+            process.start()
+            self._starting.add(index)
+        return process
 
     def handle_hup(self) -> None:
         """End: the terminal is gone. Under nohup, go on."""
