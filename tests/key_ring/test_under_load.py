@@ -143,7 +143,7 @@ async def test_ten_thousand_rows_under_load(backend: GatewayBackend, tmp_path: P
             assert load_.calls > PEOPLE
             to_do = int(said_again[0].split()[0].replace(",", ""))
             assert 0 < to_do < rows, "it went on where the other was killed"
-            assert sum(line.startswith("...") for line in said_again) > 1, "it shows how far it is"
+            assert any(line.startswith("...") for line in said_again), "it shows how far it is"
             report = json.loads((await succeeds("keys", "status", "--json", env=env, cwd=tmp_path))[0])
             assert report["to_reseal"] == 0
             assert {each["id"]: each["rows"].get("users' tokens", 0) for each in report["keys"]}[key.strip()] == rows
