@@ -109,7 +109,7 @@ def test_what_goes_is_asked_about_and_each_code_is_as_documented(latchpin: Latch
     assert {"gateway.created", "gateway.removed", "configuration.applied"} <= {each["event"] for each in audit}
     assert latchpin("diff", "-f", "nowhere", code=2).stderr.startswith("nowhere:1:1: it cannot be read")
     assert "nothing" in latchpin("export", "nothing", code=2).stderr
-    latchpin("configuration", "release", "other", code=1)
+    assert "sources: config" in latchpin("configuration", "release", "other", code=1).stderr
     latchpin("configuration", "release", "config")
     assert json.loads(latchpin("configuration", "ruled", "--json").stdout) == []
     schema = json.loads(latchpin("configuration", "schema").stdout)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from latchpin.errors import LatchpinError
+from latchpin.errors import LatchpinError, NotFound
 from latchpin.sdk.commands import OPERATOR, TO_SERVERS, opened, print_json, print_table, run, say, until_told
 
 if TYPE_CHECKING:
@@ -190,16 +190,19 @@ def release(
 
         async with opened() as application:
             marks = Marks.of(application.services.context)
+            known = (await marks.all()).values()
             found = [
-                each
-                for each in (await marks.all()).values()
-                if each.source == source and kind in {"", each.kind} and name in {"", each.name}
+                each for each in known if each.source == source and kind in {"", each.kind} and name in {"", each.name}
             ]
+            if not found:
+                there = ", ".join(sorted({each.source for each in known})) or "none"
+                raise NotFound(
+                    f"{source!a} rules nothing like that; sources: {there}",
+                    remedy="List what files rule: latchpin configuration ruled",
+                )
             return sum([await marks.drop(each.kind, each.entry) for each in found])
 
-    released = run(work())
-    say(f"{released} released")
-    raise typer.Exit(0 if released else 1)
+    say(f"{run(work())} released")
 
 
 # -- what they share --------------------------------------------------------------------------------------
