@@ -222,6 +222,32 @@ async def test_who_stops_it_finds_everything_as_it_was(filed: Filed):
     assert (await filed.apply(ALL)).count("add") == 9
 
 
+@pytest.mark.backends("memory")
+async def test_a_write_that_is_under_way_when_it_is_stopped_is_put_back_too(
+    filed: Filed, monkeypatch: pytest.MonkeyPatch
+):
+    """A store may end what it was told to write after its caller was stopped."""
+    put, begun, may_write = GatewayEntries.put, asyncio.Event(), asyncio.Event()
+
+    async def write(self: GatewayEntries, *more: Any) -> str:
+        await may_write.wait()
+        return await put(self, *more)
+
+    async def handed_over(self: GatewayEntries, *more: Any) -> str:
+        begun.set()
+        return await asyncio.shield(asyncio.ensure_future(write(self, *more)))
+
+    monkeypatch.setattr(GatewayEntries, "put", handed_over)
+    task = asyncio.ensure_future(filed.apply(ALL))
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.2)
+    may_write.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await names(filed) == []
+
+
 @pytest.mark.backends("sqlite", "memory")
 async def test_an_edit_in_between_stops_it(filed: Filed):
     await filed.apply(ALL)

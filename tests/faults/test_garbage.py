@@ -92,10 +92,12 @@ async def test_ids_that_are_none_are_404_and_outsiders_hear_401_first(method, pa
 
 
 async def test_wrong_methods_are_405_everywhere(gateway, admin):
-    seen = 0
-    for path in {path for _, path in routes_of(gateway)}:
+    seen, routes = 0, set(routes_of(gateway))
+    for path in {path for _, path in routes}:
         url = BASE + re.sub(r"{[^}]*}", NOWHERE, path)
         for method in ("PATCH", "TRACE", "PROPFIND", "FOO"):
+            if (method, path) in routes:
+                continue
             answer = await admin.request(method, url)
             assert answer.status_code == 405, (method, url)
             check(answer, (method, url))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from latchpin.contracts import ConfigurationKind, StandingEntry
 from latchpin.errors import Conflict, InvalidRequest, LatchpinError, NotFound
@@ -26,6 +26,8 @@ from latchpin_config.secret_sources import SecretSources
 from latchpin_config.wanted import WantedEntry
 
 __all__ = ["Applied", "NotApplied", "Order", "apply"]
+
+ResultT = TypeVar("ResultT")
 
 LIFE = timedelta(minutes=10)
 """Of the lease: who was killed keeps others waiting for that long."""
@@ -152,7 +154,7 @@ class _Writing:
                     number += len(batch)
                     tell(number, len(steps), batch[-1])
                     await self._write_all(batch)
-                await self._mark()
+                await _whole(self._mark())
         except BaseException as exc:
             failed = await _to_the_end(self._put_back())
             if isinstance(exc, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
@@ -173,7 +175,7 @@ class _Writing:
         done = _Done(step)
         self._done.append(done)
         try:
-            done.id = await self._do(step)
+            done.id = await _whole(self._do(step))
         except _WROTE_NOTHING:
             self._done.remove(done)  # what is there is somebody else's: it is not undone
             self._failed = step
@@ -255,6 +257,20 @@ class _Writing:
 _WROTE_NOTHING = (Conflict, InvalidRequest, NotFound)
 """What is raised where a write was refused: what is there is as somebody else made it."""
 _COUNTED: Mapping[str, Action] = {"added": "add", "changed": "change", "removed": "remove"}
+
+
+async def _whole(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Let a write end that was begun, and stop only then: what a store writes after it was looked at nobody undoes."""
+    task, stopped = asyncio.create_task(work), False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            stopped = True
+    result = task.result()
+    if stopped:
+        raise asyncio.CancelledError
+    return result
 
 
 async def _to_the_end(work: Coroutine[Any, Any, list[Step]]) -> list[Step]:
