@@ -228,14 +228,16 @@ async def test_a_write_that_is_under_way_when_it_is_stopped_is_put_back_too(
 ):
     """A store may end what it was told to write after its caller was stopped."""
     put, begun, may_write = GatewayEntries.put, asyncio.Event(), asyncio.Event()
+    writes: list[asyncio.Future[str]] = []
 
     async def write(self: GatewayEntries, *more: Any) -> str:
         await may_write.wait()
         return await put(self, *more)
 
     async def handed_over(self: GatewayEntries, *more: Any) -> str:
+        writes.append(asyncio.ensure_future(write(self, *more)))
         begun.set()
-        return await asyncio.shield(asyncio.ensure_future(write(self, *more)))
+        return await asyncio.shield(writes[-1])
 
     monkeypatch.setattr(GatewayEntries, "put", handed_over)
     task = asyncio.ensure_future(filed.apply(ALL))
@@ -243,6 +245,7 @@ async def test_a_write_that_is_under_way_when_it_is_stopped_is_put_back_too(
     task.cancel()
     await asyncio.wait({task}, timeout=0.2)
     may_write.set()
+    await asyncio.gather(*writes)
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await names(filed) == []
