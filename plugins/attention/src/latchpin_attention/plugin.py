@@ -89,7 +89,7 @@ async def _count(application: Application, caller: Caller) -> str:
 def latchpin_gauges() -> Sequence[Gauge]:
     """Say how many connections need somebody."""
     about = "Connections that need their person, as of the last look."
-    return [Gauge("connections_needing_person", about, _count_all)]
+    return [Gauge("connections_in_need", about, _count_all)]
 
 
 async def _count_all(application: Application) -> float:

@@ -72,7 +72,7 @@ def latchpin_routes() -> Sequence[str]:
 def latchpin_navigation() -> Sequence[NavigationEntry]:
     """Link to the page."""
     about = "What is entered, as a file, and which files rule it."
-    return [NavigationEntry("Configuration", "/admin/configuration", about, group="system", admin_only=True, rank=30)]
+    return [NavigationEntry("Configuration", "/admin/configuration", about, group="system", admin_only=True, rank=75)]
 
 
 @latchpin.hookimpl
