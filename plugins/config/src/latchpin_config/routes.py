@@ -16,7 +16,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["operation"])
 TEMPLATES = Path(__file__).parent / "templates"
-_YAML = {"content": {"application/yaml": {"schema": {}}}, "description": "The document."}
+_YAML = {"content": {"application/yaml": {"schema": {"type": ["object", "null"]}}}, "description": "The document."}
 
 
 @router.get(
