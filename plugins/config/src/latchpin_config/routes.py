@@ -16,7 +16,10 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["operation"])
 TEMPLATES = Path(__file__).parent / "templates"
-_YAML = {"content": {"application/yaml": {"schema": {"type": ["object", "null"]}}}, "description": "The document."}
+_YAML = {
+    "content": {"application/yaml": {"schema": {"anyOf": [{"type": "object"}, {"type": "null"}]}}},
+    "description": "The document.",
+}
 
 
 @router.get(
