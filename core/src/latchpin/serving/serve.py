@@ -88,7 +88,8 @@ def serve(settings: CoreSettings, plugins: Plugins) -> int:
     setproctitle("latchpin: uvicorn supervisor")
     workers = _Workers(config, sockets)
     workers.run()
-    return 0 if workers.have_served else FAILED
+    failed = any(process.exitcode == STARTUP_FAILURE for process in workers.processes)
+    return FAILED if failed and not workers.have_served else 0
 
 
 def doubt_about_base_url(settings: CoreSettings) -> str:
@@ -187,6 +188,7 @@ class _Workers(Multiprocess):
             process = Process(self.config, self.sockets)
             process.start()
             self.processes.append(process)
+            self._starting.add(number - 1)
         while not self.should_exit.wait(LOOK_SECONDS) and self.processes[0].process.is_alive():
             self.handle_signals()
             if self.processes[0].is_ready(timeout=LOOK_SECONDS):
