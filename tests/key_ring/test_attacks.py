@@ -9,7 +9,7 @@ import pytest
 from latchpin.errors import LatchpinError, RecordConflict, Unsealable
 from latchpin.model import Document
 from latchpin_key_ring import rotating
-from latchpin_key_ring.commands import require_nothing_lost
+from latchpin_key_ring.counted import require_nothing_lost
 from latchpin_key_ring.errors import KeyRingUnusable
 from latchpin_key_ring.keeping import RING, RingKeeper
 from latchpin_key_ring.live import TOLERANT

@@ -10,7 +10,7 @@ from latchpin.tokens.sealing import open_token
 from latchpin_audit.log import AuditLog
 from latchpin_audit.reading import verify
 from latchpin_key_ring import live, rotating
-from latchpin_key_ring.commands import keep_proofs, take_out
+from latchpin_key_ring.counted import keep_proofs, take_out
 from latchpin_key_ring.errors import KeyInUse
 from latchpin_key_ring.reporting import SETTLES
 from latchpin_key_ring.resealing import reseal_rows

@@ -14,6 +14,7 @@ from latchpin_key_ring.counting import count_rows
 from latchpin_key_ring.live import SEALING, live_ring
 from latchpin_key_ring.plugin import NAME
 from latchpin_key_ring.reporting import report_on
+from latchpin_key_ring.tending import count_strangers
 
 __all__ = ["check_rotation"]
 
@@ -34,10 +35,8 @@ async def check_rotation(context: CheckContext) -> Sequence[Finding]:
         findings.append(Finding(Severity.WARNING, title, remedy="Begin one.", command="latchpin keys rotate"))
     if len(opened.own_keys(SEALING)) == 1 and (ring is None or len(ring.keys) == 1):
         return findings
-    ours = opened.own_keys(SEALING)[0].id
-    strangers = sum(each.facts.get("sealing_key") != ours for each in context.instances)
     counts = await count_rows(opened, Plugins().values(KEY_USES))
-    report = report_on(opened, live, counts, strangers=strangers)
+    report = report_on(opened, live, counts, strangers=count_strangers(opened, context.instances))
     announced = None if ring is None else ring.announced
     if announced is not None and context.clock() > announced.since + _LONG:
         title = f"Key {announced.id} was announced, and not every process has it"

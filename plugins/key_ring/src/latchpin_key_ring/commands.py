@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,20 +15,22 @@ from latchpin.contracts import Context
 from latchpin.errors import Conflict, LatchpinError, NotFound, RecordConflict, SettingsError
 from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
 
-from latchpin_key_ring.counting import Counts, count_rows, uses_of
-from latchpin_key_ring.errors import KeyInUse, KeyRingUnusable
-from latchpin_key_ring.facts import KEY_RETIRED, KEY_ROTATED, KEYS_RESEALED
-from latchpin_key_ring.live import SEALING, TOLERANT, LiveRing, live_ring
+from latchpin_key_ring.counted import keep_proofs, require_nothing_lost, take_out
+from latchpin_key_ring.counting import count_rows, uses_of
+from latchpin_key_ring.errors import KeyInUse
+from latchpin_key_ring.facts import KEY_ROTATED, KEYS_RESEALED
+from latchpin_key_ring.live import TOLERANT, LiveRing, live_ring
 from latchpin_key_ring.plugin import NAME
-from latchpin_key_ring.reporting import KeyReport, Report, report_on, total
+from latchpin_key_ring.reporting import KeyReport, Report, report_on
 from latchpin_key_ring.resealing import Outcome, progress_of, reseal_rows
-from latchpin_key_ring.rotating import announce, keep_for_proving, promote, retire, wrap_anew
+from latchpin_key_ring.rotating import announce, promote, wrap_anew
+from latchpin_key_ring.showing import show_report
 from latchpin_key_ring.tending import strangers
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
 
-__all__ = ["app", "keep_proofs", "require_nothing_lost", "take_out"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="keys", help="Keys: see what stands under each, rotate, seal anew, retire.", no_args_is_help=True
@@ -64,7 +65,7 @@ def status(as_json: Json = False) -> None:
         told = "" if fault is None else fault.in_full
         print_json({"fault": told, "to_reseal": report.to_reseal, **asdict(report)})
     else:
-        _show(report, usable=fault is None)
+        show_report(report, usable=fault is None)
     if fault is not None:
         say(f"The key ring cannot be used: {fault.in_full}")
         say(f"  remedy: {fault.for_operator()}")
@@ -77,52 +78,6 @@ async def _report(application: Application, live: LiveRing | None) -> Report:
     counts = await count_rows(context, uses_of(services))
     others, resealing = await strangers(application), await progress_of(context)
     return report_on(context, live, counts, strangers=others, resealing=resealing)
-
-
-def _show(report: Report, *, usable: bool = True) -> None:
-    now = datetime.now().astimezone()
-    rows = [
-        (
-            _name(key),
-            key.where,
-            key.state,
-            _since(key, now),
-            f"{total(key.rows):,}",
-            f"{total(key.signed):,}",
-        )
-        for key in report.keys
-    ]
-    print_table(("KEY", "WHERE", "STATE", "SINCE", "SEALED ROWS", "SIGNED ROWS"), rows, ids=("KEY",))
-    sys.stdout.write("\n")
-    print_table(("TABLE", "KEY", "ROWS"), [*_by_table(report)], ids=("KEY",))
-    if report.resealing is not None:
-        say(f"Another process is sealing everything anew; it has done {report.resealing:,} rows.")
-    for key in report.keys:
-        if key.verdict:
-            say(f"{_name(key)} ({key.where}): {key.verdict}")
-    if usable and not report.to_reseal:
-        say("Everything is sealed under today's key.")
-
-
-def _by_table(report: Report) -> list[tuple[str, str, str]]:
-    found = []
-    for table, rows in report.tables.items():
-        under = [
-            (_name(key), count) for key in report.keys if (count := key.rows.get(table, 0) + key.signed.get(table, 0))
-        ]
-        found += [(table, name, f"{count:,}") for name, count in under] or [(table, "-", f"{rows:,}")]
-    return found
-
-
-def _name(key: KeyReport) -> str:
-    return key.id or "(not named)"
-
-
-def _since(key: KeyReport, now: datetime) -> str:
-    if key.since is None:
-        return "-"
-    days = (now - key.since).days
-    return f"{key.since:%Y-%m-%d %H:%M} UTC ({'today' if not days else '1 day' if days == 1 else f'{days} days'})"
 
 
 # -- rotate -----------------------------------------------------------------------------------------------
@@ -181,21 +136,6 @@ async def _promoted(live: LiveRing, context: Context) -> bool:
     return False
 
 
-async def require_nothing_lost(application: Application) -> None:
-    """There is no ring: a first one, or one that somebody took away. Under whose keys are the rows?"""
-    context = application.services.context
-    counts = await count_rows(context, uses_of(application.services))
-    lost = [key for key in report_on(context, None, counts).keys if key.state == "unknown" and key.id]
-    if lost:
-        rows = sum(total(key.rows) for key in lost)
-        raise KeyRingUnusable(
-            f"there is no key ring, and {rows:,} rows are sealed under keys that are not here: "
-            f"{', '.join(key.id for key in lost[:5])}",
-            remedy="Put the record store back from a backup that has the ring, or the earlier secret into "
-            "AUTH_ENCRYPTION_SECRETS_OLD. Where they are lost: 'latchpin keys rotate --begin-anew'.",
-        )
-
-
 async def _begin_anew(application: Application, live: LiveRing) -> None:
     await live.keeper.drop()
     live.fault, live.ring, live.closed = None, None, None
@@ -243,7 +183,7 @@ def reseal() -> None:
     ):
         for table, count in rows.items():
             say(f"{count:,} of {table}: {what}")
-    _show(report)
+    show_report(report)
     if report.to_reseal:
         raise typer.Exit(UNFINISHED)
 
@@ -285,15 +225,6 @@ async def _require_one_secret(application: Application, live: LiveRing | None) -
             f"{_processes(others)} serve with another AUTH_ENCRYPTION_SECRET than these settings have",
             remedy="Restart every process with the new secret first, the earlier one in AUTH_ENCRYPTION_SECRETS_OLD.",
         )
-
-
-async def keep_proofs(application: Application, live: LiveRing) -> None:
-    """Keep in the ring what proves what the settings' earlier secrets signed."""
-    context = application.services.context
-    counts = await count_rows(context, (use for use in uses_of(application.services) if use.purpose != SEALING))
-    for purpose in {purpose for purpose, _ in counts.proved}:
-        own = [key for key in context.own_keys(purpose) if counts.signed(purpose, key.id)]
-        await keep_for_proving(live, context, own, purpose)
 
 
 # -- retire -----------------------------------------------------------------------------------------------
@@ -339,25 +270,6 @@ def _require_unneeded(key: KeyReport) -> None:
     if key.rows or (key.signed and key.since is None):
         raise KeyInUse(f"under {key.id} ({key.where}) stand {under}", remedy=key.verdict)
     raise KeyInUse(f"{key.id} ({key.where}): {key.verdict}", remedy="Try again then.")
-
-
-async def take_out(application: Application, live: LiveRing, key: KeyReport) -> None:
-    """Take a key out of the ring, and keep what proves what it signed.
-
-    Raises:
-        KeyInUse: something stands under it.
-    """
-    context = application.services.context
-    held = None if live.ring is None else live.ring.find(key.id)
-    counts: Counts = await count_rows(context, uses_of(application.services))
-    if held is None or counts.under(key.id):
-        raise KeyInUse(f"{key.id}: something was sealed under it meanwhile")
-    for purpose, name in list(counts.proved):
-        derived = live.derived(held, purpose)
-        if derived is not None and derived.id == name:
-            await keep_for_proving(live, context, [derived], purpose)
-    await retire(live, context, key.id)
-    await application.services.activity.tell(KEY_RETIRED, actor=OPERATOR.email, key=key.id)
 
 
 # -- opening ----------------------------------------------------------------------------------------------

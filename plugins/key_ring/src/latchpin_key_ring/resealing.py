@@ -44,14 +44,12 @@ class Outcome:
 
     Attributes:
         done: rows that are sealed under today's key now and were not.
-        looked: rows that were looked at.
         closed: by table, rows that no key we have opens: their key is gone, or they were moved.
         left: by table, rows that cannot be sealed anew and have to expire, or that their store cannot change.
         busy: rows that somebody was at work on each time, or the store did not answer for.
     """
 
     done: int = 0
-    looked: int = 0
     closed: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
     busy: int = 0
@@ -123,7 +121,6 @@ async def _reseal(row: KeyedRow) -> str:
 
 
 def _count(outcome: Outcome, table: str, result: str) -> None:
-    outcome.looked += 1
     if result == "done":
         outcome.done += 1
     elif result == "busy":

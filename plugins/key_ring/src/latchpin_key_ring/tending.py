@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from latchpin.contracts import Context, Instance
 from latchpin.errors import Conflict, LatchpinError, RecordConflict
 from latchpin.sdk.assembly import list_instances
 
-from latchpin_key_ring.live import LiveRing, live_ring
+from latchpin_key_ring.live import SEALING, LiveRing, live_ring
 from latchpin_key_ring.resealing import Outcome, reseal_rows
 from latchpin_key_ring.rotating import announce, promote, wrap_anew
 from latchpin_key_ring.settings import KeyRingSettings
@@ -18,7 +20,7 @@ from latchpin_key_ring.settings import KeyRingSettings
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
 
-__all__ = ["SECONDS", "Tending", "strangers"]
+__all__ = ["SECONDS", "Tending", "count_strangers", "strangers"]
 
 _log = logging.getLogger("latchpin.keys")
 
@@ -31,9 +33,13 @@ _AGAIN = timedelta(minutes=10)
 async def strangers(application: Application) -> int:
     """How many serving processes have another AUTH_ENCRYPTION_SECRET as today's than this one."""
     services = application.services
-    ours = services.context.own_keys("sealing")[0].id
-    found = await list_instances(services.kept, services.clock)
-    return sum(each.facts.get("sealing_key") != ours for each in found)
+    return count_strangers(services.context, await list_instances(services.kept, services.clock))
+
+
+def count_strangers(context: Context, instances: Iterable[Instance]) -> int:
+    """How many of ``instances`` have another AUTH_ENCRYPTION_SECRET as today's than this process."""
+    ours = context.own_keys(SEALING)[0].id
+    return sum(each.facts.get("sealing_key") != ours for each in instances)
 
 
 class Tending:
