@@ -125,3 +125,18 @@ async def test_who_asks_for_the_health_is_served_before_those_who_came_earlier()
     await asyncio.gather(*(application({"type": "http", "path": path}, None, None) for path in paths))
     assert sorted(served) == sorted(paths)
     assert max(served.index("/health"), served.index("/prefix/ready")) <= MOST + 1
+
+
+async def test_what_nobody_waits_for_is_still_waited_for_at_the_end():
+    done = []
+
+    async def work():
+        await turn()
+        done.append(True)
+        raise OSError
+
+    shared = SharedTasks()
+    shared.begin("key", work)
+    assert shared.begin("key", work) in asyncio.all_tasks()
+    await shared.close()
+    assert done == [True]

@@ -261,15 +261,16 @@ async def test_one_person_has_one_spelling(gateway: InnerGateway):
         assert (await end(gateway, wrong)).status_code == 400, wrong
 
 
-async def test_a_directory_lets_nobody_in_whom_an_administrator_ended(gateway: InnerGateway):
+@pytest.mark.parametrize("way", ["scim", "acme"])
+async def test_a_directory_lets_nobody_in_whom_an_administrator_ended(gateway: InnerGateway, way: str):
     people = gateway.application.people
-    await people.end(ALICE, DIRECTORY, way="scim")
-    assert (await people.show(ALICE, ROOT)).by == "a directory (scim)"
+    await people.end(ALICE, DIRECTORY, way=way)
+    assert (await people.show(ALICE, ROOT)).by == f"a directory ({way})"
     await people.end(ALICE, ROOT, way="command")
     assert (await people.show(ALICE, ROOT)).by == f"{ROOT.email} (command)"
     with pytest.raises(NotFound):
-        await people.restore(ALICE, DIRECTORY, way="scim")
-    await people.end(ALICE, DIRECTORY, way="scim")
+        await people.restore(ALICE, DIRECTORY, way=way)
+    await people.end(ALICE, DIRECTORY, way=way)
     assert (await people.show(ALICE, ROOT)).barred.way == "command"
     await people.restore(ALICE, ROOT)
     assert not await people.is_out(ALICE)

@@ -7,10 +7,8 @@ gone here. Their servers are told afterwards, for as long as that takes.
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from latchpin.errors import Forbidden, InvalidRequest, NotFound
@@ -26,8 +24,6 @@ __all__ = ["DIRECTORY", "Departed", "People"]
 
 DIRECTORY = Caller(CLIENT_ITSELF, is_admin=True, via="directory")
 """Who acts where another system says that somebody left: it is proven by that system's own secret."""
-SCIM = "scim"
-"""The way of a directory. What an administrator ends takes the place of it, so that no directory lets them in."""
 _SEE_WHO = "See who is: latchpin people list"
 
 
@@ -56,7 +52,7 @@ class Departed:
         """Who ended them, and by which way, as people read it; empty if they are not out."""
         if self.barred is None:
             return ""
-        return f"{'a directory' if self.barred.by == CLIENT_ITSELF else self.barred.by} ({self.barred.way})"
+        return f"{'a directory' if self.barred.by_directory else self.barred.by} ({self.barred.way})"
 
     def describe(self) -> dict[str, Any]:
         """As JSON."""
@@ -87,7 +83,6 @@ class People:
         self._connections = connections
         self._owed = owed
         self._working: SharedTasks[object, int] = SharedTasks()
-        self._begun: set[asyncio.Task[object]] = set()
 
     async def end(self, email: str, caller: Caller, *, way: str) -> Departed:
         """End everything of one person, and keep them out until they are let in again.
@@ -112,8 +107,7 @@ class People:
             )
         services = self._services
         await self._owed.look_again_at(email)
-        over = frozenset() if way == SCIM else frozenset({SCIM})
-        barred = await bar(services.kept, Barred(email, services.clock(), caller.email, way), over=over)
+        barred = await bar(services.kept, Barred(email, services.clock(), caller.email, way))
         await sign_out(services, email, actor=caller.email, way=way)
         taken = await self._owed.take_from(email)
         stay = await self._connections.shared_by(email)
@@ -155,10 +149,11 @@ class People:
             BackendUnavailable: the store cannot be asked.
         """
         self._check(caller)
+        barred = await list_barred(self._services.kept)
         owed: dict[str, builtins.list[Owed]] = {}
         for each in await self._owed.list():
             owed.setdefault(each.email, []).append(each)
-        found = [Departed(each.email, each, tuple(owed.pop(each.email, ()))) for each in await self._all_barred()]
+        found = [Departed(each.email, each, tuple(owed.pop(each.email, ()))) for each in barred]
         left = [Departed(email, None, tuple(each)) for email, each in owed.items()]
         return found + [each for each in left if each.owed]
 
@@ -188,23 +183,12 @@ class People:
 
     def begin_work(self) -> None:
         """Try it at once, on the side: what fails is tried again by the background task."""
-        task: asyncio.Task[object] = asyncio.create_task(self.work())
-        self._begun.add(task)
-        task.add_done_callback(partial(_finish, self._begun))
+        self._working.begin(object(), self._owed.work)
 
     async def close(self) -> None:
         """Let tries that are under way end, before the stores are closed."""
         await self._working.close()
 
-    async def _all_barred(self) -> builtins.list[Barred]:
-        return await list_barred(self._services.kept)
-
     def _check(self, caller: Caller) -> None:
         if not caller.is_admin:
             raise Forbidden("only administrators may end people, or let them in again")
-
-
-def _finish(begun: set[asyncio.Task[object]], task: asyncio.Task[object]) -> None:
-    begun.discard(task)
-    if not task.cancelled():
-        task.exception()

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from latchpin.contracts import KeyValueRecords
 from latchpin.errors import RecordConflict
+from latchpin.model import CLIENT_ITSELF
 
 __all__ = ["FOR_EVER", "Barred", "bar", "find_barred", "let_in", "list_barred"]
 
@@ -31,7 +32,7 @@ class Barred:
     Attributes:
         email: the address.
         at: since when.
-        by: the address of who ended them.
+        by: the address of who ended them; ``CLIENT_ITSELF`` for a directory.
         way: by which way, in one word, such as ``command`` or ``scim``. What one way ended, no other lets in by itself.
     """
 
@@ -39,6 +40,11 @@ class Barred:
     at: datetime
     by: str
     way: str
+
+    @property
+    def by_directory(self) -> bool:
+        """Whether another system ended them, and may let them in again."""
+        return self.by == CLIENT_ITSELF
 
     def dump(self) -> str:
         """As it is kept."""
@@ -51,10 +57,10 @@ class Barred:
         return cls(held["email"], datetime.fromisoformat(held["at"]), held["by"], held["way"])
 
 
-async def bar(kept: KeyValueRecords, barred: Barred, *, over: frozenset[str] = frozenset()) -> Barred:
-    """Keep a person out from now on. Who is out already stays so, unless by one of the ways ``over``.
+async def bar(kept: KeyValueRecords, barred: Barred) -> Barred:
+    """Keep a person out from now on, and return what stands.
 
-    Returns what stands.
+    Who is out already stays so. Only a person's word takes the place of a directory's, which then lets them in no more.
 
     Raises:
         RecordConflict: others kept changing it.
@@ -62,7 +68,7 @@ async def bar(kept: KeyValueRecords, barred: Barred, *, over: frozenset[str] = f
     name, ours = _name(barred.email), barred.dump()
     for _ in range(_ATTEMPTS):
         stands = Barred.load(await kept.put(name, ours))
-        if stands == barred or stands.way == barred.way or stands.way not in over:
+        if barred.by_directory or not stands.by_directory:
             return stands
         await kept.take(name, value=stands.dump())
     raise RecordConflict("whether a person is out kept changing while it was to be written")

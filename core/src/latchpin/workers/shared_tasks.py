@@ -22,15 +22,20 @@ class SharedTasks(Generic[KeyT, ResultT]):
 
     async def run(self, key: KeyT, start: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
         """Wait for the task of ``key``, started now if none is under way. Those who waited go on in turns."""
-        task = self._running.get(key)
-        if task is None:
-            task = self._running[key] = asyncio.create_task(start())
-            task.add_done_callback(lambda done: self._finish(key, done))
+        task = self.begin(key, start)
         try:
             return await asyncio.shield(task)
         finally:
             if task.done():
                 await turn()
+
+    def begin(self, key: KeyT, start: Callable[[], Coroutine[Any, Any, ResultT]]) -> asyncio.Task[ResultT]:
+        """The task of ``key``, started now if none is under way. Nobody has to wait for it."""
+        task = self._running.get(key)
+        if task is None:
+            task = self._running[key] = asyncio.create_task(start())
+            task.add_done_callback(lambda done: self._finish(key, done))
+        return task
 
     async def close(self) -> None:
         """Wait for what is under way, and for what comes meanwhile: what another server has done must still be kept."""
