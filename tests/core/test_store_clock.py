@@ -57,7 +57,7 @@ class Store:
         return SimpleNamespace(now=self.now)
 
 
-async def test_what_a_store_tells_is_followed_as_far_as_it_is_exact():
+async def test_what_a_store_tells_is_followed_as_far_as_it_is_exact(caplog):
     own, store = [utc_now()], Store()
     clock = StoreClock(lambda: own[0])
     for told, ahead in (
@@ -74,3 +74,5 @@ async def test_what_a_store_tells_is_followed_as_far_as_it_is_exact():
         await clock.follow(store)
     await clock.follow(None)
     assert clock() == own[0]
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == ["This machine's clock is 3600.0 s behind the store's, which counts: set it by NTP"]

@@ -54,6 +54,9 @@ class StoreClock:
         if abs(ahead - self._ahead) <= TOLERATED + unsure:
             return
         self._ahead = ahead
+        if abs(ahead) <= TOLERATED + unsure:
+            _log.info("This machine's clock agrees with the store's again")
+            return
         seconds = ahead.total_seconds()
         side = "behind" if seconds > 0 else "ahead of"
         _log.warning("This machine's clock is %.1f s %s the store's, which counts: set it by NTP", abs(seconds), side)
