@@ -10,6 +10,7 @@ from typing import Final
 from latchpin.contracts import Cipher
 from latchpin.model import Sealed, StoredToken, TokenGrant
 from latchpin.oauth.lifetime import choose_renewal
+from latchpin.records.key_uses import reseal
 
 __all__ = ["API_KEY", "OpenedToken", "build_token", "open_token", "place_of", "reseal_token", "seal_grant"]
 
@@ -110,10 +111,9 @@ def open_token(cipher: Cipher, token: StoredToken) -> OpenedToken:
 
 def reseal_token(cipher: Cipher, token: StoredToken) -> StoredToken:
     """``token`` with its secrets sealed under today's key; raises Unsealable as ``open_token`` does."""
-    opened, refresh = open_token(cipher, token), None
-    if opened.refresh_token is not None:
-        refresh = cipher.seal(opened.refresh_token, associated_data=_place(token, "refresh_token"))
-    access = cipher.seal(opened.access_token, associated_data=_place(token, "access_token"))
+    access, refresh = reseal(cipher, token.access_token, _place(token, "access_token")), token.refresh_token
+    if refresh is not None:
+        refresh = reseal(cipher, refresh, _place(token, "refresh_token"))
     return replace(token, access_token=access, refresh_token=refresh)
 
 
