@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from latchpin.clients.secrets import open_registration_token
 from latchpin.errors import BackendUnavailable
 from latchpin.model import COMPANY, Caller
 from latchpin_adopt_contextforge.adoption import Adoption, check_secret
@@ -86,6 +87,15 @@ async def test_tokens_serve_and_are_renewed_by_the_registered_client(gateway, pr
     again = await adopt(gateway, theirs)
     assert {row.outcome for row in again.rows} == {"there"}
     assert (await alice.fetch()).status_code == 200, "what was renewed since is not written over"
+
+
+async def test_a_registration_token_is_opened_once_whatever_it_looks_like(gateway, theirs, demo_gateway):
+    token = "{looks sealed}"
+    theirs.change(f"UPDATE registered_oauth_clients SET registration_access_token_encrypted = '{seal(token)}'")
+    assert (await adopt(gateway, theirs)).left_out == []
+    services = gateway.application.services
+    (client,) = await services.records.clients.list()
+    assert open_registration_token(client, services.cipher) == token
 
 
 async def test_an_expired_token_is_renewed_at_once_and_one_without_an_end_lasts(

@@ -92,9 +92,7 @@ class ClientAdoption:
             grant_types=client.grant_types,
             scope=client.scope,
             registration_client_uri=client.registration_client_uri,
-            registration_access_token=None
-            if manages is None
-            else await self._opened.open(manages, "registration token"),
+            registration_access_token=manages,
             secret_expires_at=client.expires_at,
         )
         request = RegistrationRequest(
