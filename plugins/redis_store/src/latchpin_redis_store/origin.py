@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from latchpin.contracts import Clock, StoreFacts
@@ -12,7 +13,7 @@ from latchpin_redis_store.codec import foreign, text_of
 from latchpin_redis_store.connection import Commands
 from latchpin_redis_store.eviction import KEEPS_ALL, ask_if_allowed, fields_of
 
-__all__ = ["ORIGIN", "read_facts"]
+__all__ = ["ORIGIN", "explain_evictions", "read_facts"]
 
 ORIGIN = "latchpin:states:origin"
 """Holds the name of the data, without an end: it goes when everything goes."""
@@ -49,15 +50,22 @@ def _moment(time: list[bytes]) -> datetime:
 
 
 async def _evictions(commands: Commands) -> str:
-    evicted, policies = 0, set[str]()
+    told = []
     for server in commands.servers():
         memory, stats = [await ask_if_allowed(server, "INFO", part) for part in ("memory", "stats")]
-        told = fields_of(memory) | fields_of(stats)
-        policy = told.get("maxmemory_policy", KEEPS_ALL)
-        if policy != KEEPS_ALL:
-            evicted += int(told.get("evicted_keys", "0"))
-            policies.add(policy)
-    if not evicted:
+        told.append(fields_of(memory) | fields_of(stats))
+    return explain_evictions(told)
+
+
+def explain_evictions(told: Iterable[Mapping[str, str]]) -> str:
+    """What servers threw away, by what ``INFO`` tells of each; ``""`` if none did, or none can any more."""
+    found: dict[str, int] = {}
+    for each in told:
+        policy, evicted = each.get("maxmemory_policy", KEEPS_ALL), int(each.get("evicted_keys", "0"))
+        if policy != KEEPS_ALL and evicted:
+            found[policy] = found.get(policy, 0) + evicted
+    if not found:
         return ""
+    evicted = sum(found.values())
     keys = "key" if evicted == 1 else "keys"
-    return f"it has thrown away {evicted} {keys} since it started, under maxmemory-policy {policy}"
+    return f"it has thrown away {evicted} {keys} since it started, under maxmemory-policy {', '.join(sorted(found))}"
