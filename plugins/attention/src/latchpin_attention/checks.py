@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.model import COMPANY
 
 from latchpin_attention.book import NEEDS, STANDING
 from latchpin_attention.need import parse_need
@@ -21,7 +22,7 @@ async def check_needs(context: CheckContext) -> Sequence[Finding]:
     kept = await context.records.collection(NEEDS).scan("state", STANDING, limit=MOST)
     needs = [parse_need(each.body["need"]) for each in kept]
     broken = sum(each.broken for each in needs)
-    shared = sorted({each.gateway_name for each in needs if each.owner == "(company)" and each.broken})
+    shared = sorted({each.gateway_name for each in needs if each.owner == COMPANY and each.broken})
     if shared:
         names = ", ".join(name.encode("unicode_escape").decode() for name in shared[:5])
         return [

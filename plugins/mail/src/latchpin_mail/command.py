@@ -96,8 +96,8 @@ def retry(name: Annotated[str, typer.Argument(metavar="ID", help="What was given
 
         async with opened() as application:
             outbox = open_outbox(application.services.context)
-            dead = [each.id for each in await outbox.list("dead")]
-            return sum([await outbox.revive(each) for each in dead if name in {"all", each}])
+            names = [each.id for each in await outbox.list("dead")] if name == "all" else [name]
+            return sum([await outbox.revive(each) for each in names])
 
     count = run(work())
     if not count and name != "all":

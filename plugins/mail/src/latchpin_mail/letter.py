@@ -62,10 +62,9 @@ def build_letter(letter: Letter, needs: Sequence[tuple[Need, str]]) -> EmailMess
     for need, url in needs:
         account = f" ({_plain(need.account)})" if need.account else ""
         verb = "Enter a key" if need.keyed else "Authorize"
-        words = f"{need.words.replace('its person', 'you')}."
-        if need.cause != "ends-soon":
-            words = f"{words.removesuffix('.')}, since {need.since:%Y-%m-%d}."
-        lines += [f"{_plain(need.gateway_name)}{account}", f"  {words}", f"  {verb}: {url}", ""]
+        words = need.words.replace("its person", "you")
+        since = f", since {need.since:%Y-%m-%d}" if need.broken else ""
+        lines += [f"{_plain(need.gateway_name)}{account}", f"  {words}{since}.", f"  {verb}: {url}", ""]
     lines += ["The link asks you to sign in. Latchpin never asks for a password or token by mail.", ""]
     lines += [f"To get no more mail like this: {letter.choices_url}", ""]
     return _write(letter, subject, lines)

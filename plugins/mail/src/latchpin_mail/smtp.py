@@ -66,8 +66,6 @@ async def _open(settings: MailSettings, base_url: str) -> AsyncIterator[aiosmtpl
                 await client.login(settings.mail_smtp_user, settings.mail_smtp_password.get_secret_value())
             yield client
             await client.quit()
-    except Undelivered:
-        raise
     except aiosmtplib.SMTPAuthenticationError as exc:
         raise Undelivered(f"{where} does not take MAIL_SMTP_USER and its password: {exc.code}") from exc
     except aiosmtplib.SMTPResponseException as exc:
@@ -88,7 +86,7 @@ def _explain(exc: Exception, settings: MailSettings) -> str:
         return f"TLS failed: {cause.reason or type(cause).__name__}"
     if settings.mail_smtp_security == "starttls" and "STARTTLS" in str(exc):
         return "it offers no STARTTLS, and nothing was sent; MAIL_SMTP_SECURITY says how it is reached"
-    return f"{type(exc).__name__}" if isinstance(exc, aiosmtplib.SMTPException) else (exc.args and str(exc)) or "failed"
+    return type(exc).__name__ if isinstance(exc, aiosmtplib.SMTPException) else str(exc) or "failed"
 
 
 def _trust() -> ssl.SSLContext:

@@ -11,9 +11,8 @@ from typing import Any
 from latchpin_scim.errors import ScimError
 from latchpin_scim.user import USER, User, with_members
 
-__all__ = ["PATCH", "apply_changes"]
+__all__ = ["apply_changes"]
 
-PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 MOST = 100
 """Operations in one request."""
 
