@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,11 +17,12 @@ from latchpin.model import COMPANY, Caller
 from latchpin.settings import load
 from latchpin_attention.book import look
 from latchpin_attention.need import Need
+from latchpin_attention.outbox import Entry, Undelivered
 from latchpin_mail.address import is_deliverable
 from latchpin_mail.letter import Letter, build_letter
 from latchpin_mail.people import Bounds, People, Told, draft
 from latchpin_mail.settings import MailSettings
-from latchpin_mail.turns import PAUSES, Turns
+from latchpin_mail.turns import PAUSES, Turns, open_outbox
 
 from tests.admin_ui.conftest import BrowserUser
 from tests.notify.conftest import DAY, PATIENCE, connect, gateway_of
@@ -402,6 +404,40 @@ async def test_a_gateway_that_serves_sends_it_and_the_commands_say_what_is_wrong
     for text in (failed.stderr, failed.stdout, tested.stderr):
         assert PASSWORD not in text
         assert "another-password" not in text
+
+
+@pytest.mark.backends("sqlite")
+async def test_what_was_given_up_is_listed_and_tried_again_by_its_id_or_all_of_it(
+    backend: GatewayBackend, tmp_path: Path
+):
+    settings = settings_of(backend)
+
+    async def refuse(_: Entry) -> None:
+        raise Undelivered("no such mailbox", final=True)
+
+    async def retry(name: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(run_latchpin, "mail", "retry", name, env=settings, cwd=tmp_path)
+        return done.returncode, done.stderr
+
+    async def listed(*words: str) -> list[tuple[str, str]]:
+        done = await asyncio.to_thread(run_latchpin, "mail", "list", "--json", *words, env=settings, cwd=tmp_path)
+        return [(each["id"], each["reason"]) for each in json.loads(done.stdout)["mail"]]
+
+    async with open_application(settings, utc_now) as application:
+        outbox = open_outbox(application.services.context)
+        for name in ("one", "two", "three"):
+            await outbox.put(name, {"to": ALICE, "needs": []})
+        await outbox.work_off(refuse)
+    why = "no such mailbox"
+    assert await listed("--dead") == [("one", why), ("three", why), ("two", why)]
+    code, said = await retry("two")
+    assert (code, "1 mail is tried again" in said) == (0, True)
+    code, said = await retry("two")
+    assert (code, "no mail 'two' was given up" in said) == (1, True)
+    assert await listed("--dead") == [("one", why), ("three", why)]
+    assert "2 mails are tried again" in (await retry("all"))[1]
+    assert await listed("--dead") == []
+    assert [name for name, _ in await listed()] == ["one", "three", "two"]
 
 
 async def test_doctor_says_how_the_mail_server_is_reached(mail: MailServer, gateway, environment, diagnose):
