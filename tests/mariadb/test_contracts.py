@@ -1,57 +1,24 @@
 """The SQL store passes the shipped suites on MariaDB too, the races of four processes among them."""
 
-from collections.abc import Iterator
-
 import pytest
-from latchpin_sql_store import plugin
-from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import upgrade_database
-from latchpin_sql_store.settings import SqlSettings
-from latchpin_sql_store.tables import metadata
 from latchpin_testing import SharedRecordStoreContract, SharedStateStoreContract
-from sqlalchemy import Engine
 
 from tests.servers.databases import MariadbServer
+from tests.sql_store.suites import OnMigrated, Records, States
 
 
 @pytest.fixture(scope="module")
 def migrated(mariadb: MariadbServer) -> str:
-    """One database for all of them: to migrate takes longer than most tests."""
+    """One database for all of them."""
     url = mariadb.create_database()
     upgrade_database(url)
     return url
 
 
-@pytest.fixture(scope="module")
-def engine(migrated: str) -> Iterator[Engine]:
-    engine = build_engine(parse_url(migrated), "write")
-    yield engine
-    engine.dispose()
+class TestStatesOnMariadb(OnMigrated, States, SharedStateStoreContract):
+    pass
 
 
-class OnMariadb:
-    @pytest.fixture
-    def settings(self, migrated, engine):
-        with engine.begin() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
-        return SqlSettings(database_url=migrated)
-
-    async def stored_bytes(self, store, settings):
-        engine = build_engine(parse_url(settings.database_url.get_secret_value()), "read")
-        with engine.connect() as connection:
-            rows = [row for table in metadata.tables.values() for row in connection.execute(table.select())]
-        engine.dispose()
-        return repr(rows).encode()
-
-
-class TestStatesOnMariadb(OnMariadb, SharedStateStoreContract):
-    @pytest.fixture
-    def offer(self):
-        return plugin.latchpin_state_store()
-
-
-class TestRecordsOnMariadb(OnMariadb, SharedRecordStoreContract):
-    @pytest.fixture
-    def offer(self):
-        return plugin.latchpin_record_store()
+class TestRecordsOnMariadb(OnMigrated, Records, SharedRecordStoreContract):
+    pass

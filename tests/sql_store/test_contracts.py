@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from latchpin_sql_store import plugin, write_queue
+from latchpin_sql_store import write_queue
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
@@ -17,6 +17,8 @@ from latchpin_testing import (
     SharedStateStoreContract,
     StoreWitnessContract,
 )
+
+from tests.sql_store.suites import Records, States
 
 
 @pytest.fixture(autouse=True)
@@ -50,18 +52,6 @@ class OnPostgres:
                 with connection.cursor().copy(f"COPY {table} TO STDOUT") as copy:
                     held += [bytes(block) for block in copy]
         return b"".join(held)
-
-
-class States:
-    @pytest.fixture
-    def offer(self):
-        return plugin.latchpin_state_store()
-
-
-class Records:
-    @pytest.fixture
-    def offer(self):
-        return plugin.latchpin_record_store()
 
 
 class TestStatesOnSqlite(OnSqlite, States, SharedStateStoreContract):
