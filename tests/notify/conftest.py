@@ -53,6 +53,7 @@ async def connect(
     """A token that was granted now."""
     services = application.services
     now = services.clock()
+    earlier = await services.records.tokens.get(gateway.id, owner, label)
     token = build_token(
         services.cipher,
         TokenGrant("access", "Bearer", now + life, refresh),
@@ -63,13 +64,12 @@ async def connect(
         client_id="client",
         scopes=("read",),
         flow_id=flow_id,
-        earlier=await services.records.tokens.get(gateway.id, owner, label),
+        earlier=earlier,
         now=now,
         label=label,
         connected_by=connected_by,
     )
     token = replace(token, needs_reauth=spent)
-    earlier = await services.records.tokens.get(gateway.id, owner, label)
     await services.records.tokens.put(token, replacing=earlier)
     return token
 

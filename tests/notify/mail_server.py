@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
-from latchpin_demo.loopback import bind
+
+from tests.servers import Reservation
 
 __all__ = ["MailServer", "run_mail_server"]
 
@@ -77,8 +78,6 @@ def run_mail_server(
 ) -> Iterator[MailServer]:
     """Serve on loopback. ``tls``: its certificate; ``implicit``: from the first byte on, else with STARTTLS."""
     found = MailServer()
-    with bind() as taken:
-        found.port = taken.getsockname()[1]
 
     class Listening(Controller):
         def factory(self) -> SMTP:
@@ -92,9 +91,11 @@ def run_mail_server(
                 hostname="mail.test",
             )
 
-    listening = Listening(found, hostname="127.0.0.1", port=found.port, ssl_context=tls if implicit else None)
-    listening.start()
-    try:
-        yield found
-    finally:
-        listening.stop()
+    with Reservation() as reservation:
+        found.port = reservation.port
+        listening = Listening(found, hostname="127.0.0.1", port=found.port, ssl_context=tls if implicit else None)
+        listening.start()
+        try:
+            yield found
+        finally:
+            listening.stop()
