@@ -148,8 +148,9 @@ class Traffic:
 
     async def notice(self) -> None:
         """Return when the outage has been felt."""
-        while not self.outcomes[REFUSED]:  # noqa: ASYNC110  a count
-            await asyncio.sleep(PAUSE)
+        async with asyncio.timeout(PATIENCE):
+            while not self.outcomes[REFUSED]:  # noqa: ASYNC110  a count
+                await asyncio.sleep(PAUSE)
 
     def judge(self) -> None:
         """Nobody won twice, and nothing was sent twice."""
