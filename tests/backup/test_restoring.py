@@ -54,7 +54,7 @@ def programs(tmp_path: Path, request: pytest.FixtureRequest, backend: GatewayBac
     """A folder with the store's own programs."""
     if backend.name == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
-        return server.programs
+        return server.binaries
     folder = tmp_path / "programs"
     folder.mkdir()
     if backend.name == "redis" and shutil.which("redis-cli") is None:

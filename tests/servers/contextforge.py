@@ -96,7 +96,7 @@ def install() -> str | None:
 def serve_contextforge(folder: Path, **settings: str) -> Iterator[ContextForge]:
     """Serve it by one process, on ``mcp.db`` in ``folder`` unless ``settings`` have another DATABASE_URL."""
     command = program()
-    assert command is not None, "python -m benchmarks.contextforge installs it"
+    assert command is not None, "it is not installed: see this module's text"
     with Reservation() as reservation:
         origin = f"http://127.0.0.1:{reservation.port}"
         env = {**SETTINGS, "DATABASE_URL": f"sqlite:///{folder}/mcp.db", "APP_DOMAIN": origin}

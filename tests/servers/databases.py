@@ -39,6 +39,7 @@ class PostgresServer:
         folder: what its processes work in.
         port: its port on 127.0.0.1, the same over all restarts.
         password: that of the user postgres.
+        binaries: the folder with its programs, such as ``pg_dump``.
     """
 
     ready = "database system is ready to accept connections"
@@ -118,11 +119,6 @@ class PostgresServer:
     def drop_database(self, url: str) -> None:
         """Remove a database that ``create_database`` made, whoever is still connected."""
         self.execute(f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')
-
-    @property
-    def programs(self) -> Path:
-        """The folder with ``pg_dump`` and the like."""
-        return self.binaries
 
     def execute(self, statement: str, *, url: str | None = None) -> list[Any]:
         """Run one statement outside a transaction and return its rows."""
