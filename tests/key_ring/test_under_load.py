@@ -80,12 +80,13 @@ class Load:
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
-        async with one_connection_to_each(self._served) as clients:
-            tasks = [asyncio.create_task(self._call(client)) for client in clients]
-            yield
-            for each in tasks:
-                each.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with one_connection_to_each(self._served) as clients, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._call(client)) for client in clients]
+            try:
+                yield
+            finally:
+                for each in tasks:
+                    each.cancel()
         assert self.failed == []
 
     async def _call(self, client: httpx.AsyncClient) -> None:
