@@ -106,7 +106,7 @@ class Filed:
         assert wanted.problems == []
         order = Order(wanted.entries, source, prune, take_over)
         sources = secret_sources(self.application)
-        return (await apply(self.application, installed_kinds(), order, sources, OPERATOR, tell=tell)).plan
+        return await apply(self.application, installed_kinds(), order, sources, OPERATOR, tell=tell)
 
     async def export(self) -> Exported:
         return await export(self.application, installed_kinds(), OPERATOR)

@@ -32,7 +32,7 @@ async def test_a_strangers_kind_and_scheme_are_used_like_ours(filed: Filed):
     assert wanted.problems == []
     for expected in (2, 0):
         done = await apply(filed.application, kinds, Order(wanted.entries, "x"), sources, OPERATOR)
-        assert (done.plan.problems, done.plan.count("add")) == ([], expected)
+        assert (done.problems, done.count("add")) == ([], expected)
     (gateway,) = await filed.application.gateways.list(OPERATOR)
     alarms = filed.application.services.context.collection(KEPT)
     assert {each.id: each.body for each in await alarms.scan(limit=9)} == {
@@ -43,7 +43,7 @@ async def test_a_strangers_kind_and_scheme_are_used_like_ours(filed: Filed):
     (document,) = parse_documents(TEXT.replace("at: one", "at: two"), "x.yaml")
     wrong = read_wanted([document], {kind.name: kind for kind in kinds})
     done = await apply(filed.application, kinds, Order(wrong.entries, "x"), sources, OPERATOR)
-    (problem,) = done.plan.problems
+    (problem,) = done.problems
     assert str(problem) == "x.yaml:2:18: alarms.a: at: none of the gateways is called two"
     schema = json_schema([(kind.name, kind.about, kind.entry) for kind in kinds])
     assert schema["$defs"]["alarms"]["properties"]["token"]["anyOf"][0]["pattern"]

@@ -25,7 +25,7 @@ from latchpin_config.planning import Action, Plan, State, Step, make_plan, read_
 from latchpin_config.secret_sources import SecretSources
 from latchpin_config.wanted import WantedEntry
 
-__all__ = ["Applied", "NotApplied", "Order", "apply"]
+__all__ = ["NotApplied", "Order", "apply"]
 
 ResultT = TypeVar("ResultT")
 
@@ -58,13 +58,6 @@ class Order:
     removing: frozenset[tuple[str, str]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What was done."""
-
-    plan: Plan
-
-
 class NotApplied(Exception):
     """Something could not be written. ``str()`` says what, and what was put back."""
 
@@ -77,8 +70,8 @@ async def apply(
     caller: Caller,
     *,
     tell: Progress = lambda *_: None,
-) -> Applied:
-    """Apply files. With problems in the plan nothing is written.
+) -> Plan:
+    """Apply files, and return what was done. With problems in the plan nothing is written.
 
     Raises:
         Conflict: another apply is under way and does not end, or what is to be removed has become more.
@@ -101,7 +94,7 @@ async def apply(
                 raise Conflict("more would be removed than was agreed to", remedy="Look again: latchpin diff --prune")
             if not plan.problems:
                 await _Writing(application, state, plan, order, caller).write(tell)
-            return Applied(plan)
+            return plan
     except TimeoutError as exc:
         raise Conflict("another apply is under way", remedy="Wait until it has ended, and run this again.") from exc
 
@@ -156,7 +149,7 @@ class _Writing:
                     await self._write_all(batch)
                 await _whole(self._mark())
         except BaseException as exc:
-            failed = await _to_the_end(self._put_back())
+            failed, _ = await _to_the_end(self._put_back())
             if isinstance(exc, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
                 raise
             raise NotApplied(_explain(exc, self._failed, failed)) from exc
@@ -261,25 +254,21 @@ _COUNTED: Mapping[str, Action] = {"added": "add", "changed": "change", "removed"
 
 async def _whole(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Let a write end that was begun, and stop only then: what a store writes after it was looked at nobody undoes."""
+    result, stopped = await _to_the_end(work)
+    if stopped:
+        raise asyncio.CancelledError
+    return result
+
+
+async def _to_the_end(work: Coroutine[Any, Any, ResultT]) -> tuple[ResultT, bool]:
+    """What must not be stopped half-way, though the command is; and whether it was told to stop meanwhile."""
     task, stopped = asyncio.create_task(work), False
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
             stopped = True
-    result = task.result()
-    if stopped:
-        raise asyncio.CancelledError
-    return result
-
-
-async def _to_the_end(work: Coroutine[Any, Any, list[Step]]) -> list[Step]:
-    """What must not be stopped half-way, though the command is."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    return task.result()
+    return task.result(), stopped
 
 
 def _explain(exc: BaseException, step: Step | None, failed: Sequence[Step]) -> str:

@@ -11,7 +11,7 @@ from latchpin.errors import LatchpinError, NotFound
 from latchpin.sdk.commands import OPERATOR, TO_SERVERS, opened, print_json, print_table, run, say, until_told
 
 if TYPE_CHECKING:
-    from latchpin_config.applying import Applied, Order
+    from latchpin_config.applying import Order
     from latchpin_config.exporting import Exported
     from latchpin_config.marks import Mark
     from latchpin_config.planning import Plan, Step
@@ -88,8 +88,8 @@ def apply_files(  # noqa: PLR0917  typer passes them by name
     if applied is None:
         say("Ended before all was written; what was written is put back.")
         raise typer.Exit(NOT_WRITTEN)
-    _print(applied.plan, as_json=as_json)
-    say(f"Applied {name}: {_done(applied.plan)}")
+    _print(applied, as_json=as_json)
+    say(f"Applied {name}: {_done(applied)}")
 
 
 @diff_app.command("diff")
@@ -243,12 +243,12 @@ async def _plan(wanted: list[WantedEntry], source: str, *, prune: bool, take_ove
         return await make_plan(state, wanted, sources, source=source, prune=prune, take_over=take_over)
 
 
-async def _apply(order: Order) -> Applied | None:
+async def _apply(order: Order) -> Plan | None:
     """None: it was told to end."""
     from latchpin_config.applying import apply  # noqa: PLC0415  the help does without
     from latchpin_config.kinds import installed_kinds, secret_sources  # noqa: PLC0415
 
-    done: list[Applied] = []
+    done: list[Plan] = []
 
     async def work() -> None:
         async with opened(*TO_SERVERS) as application:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from latchpin_config.positions import LARGEST, Node, Place, Problem, Wrong, parse_documents
+from latchpin_config.regular_files import NotRegular, read_regular
 
 __all__ = ["ReadFiles", "read_files"]
 
@@ -25,12 +25,10 @@ class ReadFiles:
     Attributes:
         documents: each with its places.
         problems: what is wrong with files; of such a file no document is there.
-        count: how many files were read.
     """
 
     documents: list[Node]
     problems: list[Problem]
-    count: int
 
 
 def read_files(path: Path) -> ReadFiles:
@@ -55,7 +53,7 @@ def read_files(path: Path) -> ReadFiles:
             problems.append(exc.problem)
     if not count and not problems:
         problems.append(Problem(Place(str(path)), "there is no *.yaml or *.yml file"))
-    return ReadFiles(documents, problems, count)
+    return ReadFiles(documents, problems)
 
 
 def _files(path: Path, problems: list[Problem]) -> Iterator[Path]:
@@ -84,14 +82,12 @@ def _read(file: Path, root: Path) -> str:
     try:
         if file != root and not file.resolve(strict=True).is_relative_to(root.resolve()):
             raise Wrong(place, "it is a link that leads out of the folder")
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
-        with os.fdopen(descriptor, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Wrong(place, "it is no regular file")
-            raw = opened.read(4 * LARGEST + 1)
+        raw = read_regular(file, 4 * LARGEST + 1)
         if len(raw) > 4 * LARGEST:
             raise Wrong(place, f"the file has more than {LARGEST:,} characters")
         return raw.decode("utf-8-sig")
+    except NotRegular:
+        raise Wrong(place, "it is no regular file") from None
     except (OSError, RuntimeError) as exc:
         said = exc.strerror if isinstance(exc, OSError) else "a link that leads to itself"
         raise Wrong(place, f"it cannot be read: {said}") from None

@@ -9,13 +9,14 @@ from __future__ import annotations
 import fnmatch
 import os
 import posixpath
-import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from latchpin.contracts import SecretScheme
 from latchpin.errors import InvalidRequest
 from latchpin.sdk.gateway import Application
+
+from latchpin_config.regular_files import NotRegular, read_regular
 
 __all__ = ["SecretSources", "schemes"]
 
@@ -93,11 +94,9 @@ def _text_of(name: str) -> str:
     if os.path.realpath(file).startswith(_NO_FILES):
         raise InvalidRequest("file: reads nothing that is in /proc, /sys or /dev")
     try:
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
-        with os.fdopen(descriptor, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InvalidRequest(f"{name[:200]} is no regular file")
-            text = opened.read(LONGEST + 1).decode("utf-8-sig")
+        text = read_regular(file, LONGEST + 1).decode("utf-8-sig")
+    except NotRegular:
+        raise InvalidRequest(f"{name[:200]} is no regular file") from None
     except OSError as exc:
         raise InvalidRequest(f"{name[:200]} cannot be read: {exc.strerror}") from None
     except UnicodeDecodeError:
