@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 from latchpin.contracts import KeyWrapper
 from latchpin.errors import ConfigurationError, Unsealable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from latchpin.model import Reply
 
 from latchpin_testing.context import SuiteContext
 from latchpin_testing.opening import AnyOffer, AnySettings
+from latchpin_testing.registrar import UnreachableUpstream
 from latchpin_testing.rules import found, holds, outcomes, refused, same
 
 __all__ = ["KeyWrapperContract"]
@@ -133,37 +133,12 @@ class KeyWrapperContract:
         """A plugin whose service is away opens; each question raises, and nothing is made up."""
         async with self._opened(offer, settings) as wrapper:
             wrapped = await wrapper.wrap(KEY, context=CONTEXT)
-        upstream = _Silent(failure)
+        upstream = UnreachableUpstream(failure)
         async with SuiteContext(upstream=upstream) as context, offer.open(silent_settings, context) as wrapper:
             for ask in (partial(wrapper.wrap, KEY), partial(wrapper.unwrap, wrapped)):
                 [outcome] = await outcomes([ask(context=CONTEXT)])
                 fits = isinstance(outcome, UpstreamError) or (isinstance(outcome, bytes) and not upstream.asked)
                 holds(fits, "a service that does not answer raises UpstreamError", found(outcome))
-
-
-class _Silent:
-    """A way out by which nobody answers."""
-
-    def __init__(self, failure: UpstreamError) -> None:
-        self._failure = failure
-        self.asked = 0
-
-    async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Reply:  # noqa: ARG002
-        """Fail."""
-        self.asked += 1
-        raise self._failure
-
-    async def send(
-        self,
-        method: str,  # noqa: ARG002
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",  # noqa: ARG002
-        repeatable: bool = False,  # noqa: ARG002
-    ) -> Reply:
-        """Fail."""
-        return await self.get(url, headers=headers)
 
 
 async def _unsealable(wrapper: KeyWrapper, wrapped: bytes, context: Mapping[str, str], rule: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 from latchpin.contracts import ClientRegistrar, ClientUpdates, Keeps, Registration, RegistrationRequest, Upstream
-from latchpin.errors import LatchpinError, UpstreamUnreachable
+from latchpin.errors import LatchpinError, UpstreamError, UpstreamUnreachable
 from latchpin.model import ClientCredentials, Reply, ServerMetadata
 
 from latchpin_testing import samples
@@ -24,13 +24,18 @@ ISSUER = "https://as.example.com/tenant/1"
 
 
 class UnreachableUpstream:
-    """Implements ``latchpin.contracts.Upstream``: nobody answers, and every request is noted in ``asked``."""
+    """Implements ``latchpin.contracts.Upstream``: nobody answers, and every request is noted in ``asked``.
 
-    def __init__(self) -> None:
+    Args:
+        failure: what each request raises.
+    """
+
+    def __init__(self, failure: UpstreamError | None = None) -> None:
         self.asked: list[str] = []
+        self._failure = failure or UpstreamUnreachable("nobody answers in this suite")
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Reply:  # noqa: ARG002  the contract
-        """Raise UpstreamUnreachable."""
+        """Raise the failure."""
         return await self.send("GET", url)
 
     async def send(
@@ -42,9 +47,9 @@ class UnreachableUpstream:
         body: bytes = b"",  # noqa: ARG002  the contract
         repeatable: bool = False,  # noqa: ARG002  the contract
     ) -> Reply:
-        """Raise UpstreamUnreachable."""
+        """Raise the failure."""
         self.asked.append(f"{method} {url}")
-        raise UpstreamUnreachable("nobody answers in this suite")
+        raise self._failure
 
 
 @pytest.mark.asyncio
