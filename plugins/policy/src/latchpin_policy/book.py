@@ -21,7 +21,7 @@ from latchpin_policy.entry import GroupBody, RuleBody, build_group, build_rule, 
 from latchpin_policy.facts import GROUP_CHANGED, GROUP_REMOVED, RULE_CHANGED, RULE_CREATED, RULE_REMOVED
 from latchpin_policy.group import PeopleGroup, group_id
 from latchpin_policy.policy import Policy
-from latchpin_policy.rule import Rule
+from latchpin_policy.rule import MEMBERS, Rule
 from latchpin_policy.stamp import Stamp
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ WHOLE = timedelta(seconds=30)
 """When everything is read again though nothing seems to have changed: a worker may have died between two writes."""
 MOST_RULES, MOST_GROUPS = 2_000, 2_000
 _ATTEMPTS = 5
-_MEMBERS = ("effect", "who", "gateway", "tools", "when", "scopes", "note")
 
 
 class Book:
@@ -161,7 +160,7 @@ class Book:
             except RecordConflict:
                 continue
             await self._note()
-            names = tuple(name for name in _MEMBERS if getattr(earlier, name) != getattr(changed, name))
+            names = tuple(name for name in MEMBERS if getattr(earlier, name) != getattr(changed, name))
             where = changed.gateway
             await self._activity.tell(
                 RULE_CHANGED, actor=caller.email, gateway_id=where, rule=changed.name, changed=names

@@ -25,12 +25,11 @@ from latchpin_policy.entry import (
     parse_group_name,
 )
 from latchpin_policy.group import PeopleGroup
-from latchpin_policy.rule import Rule
+from latchpin_policy.rule import MEMBERS, Rule
 
 __all__ = ["GROUP_KIND", "RULE_KIND", "GroupEntry", "RuleEntry"]
 
 _GATEWAYS = "gateways"
-_MEMBERS = ("effect", "who", "gateway", "tools", "when", "scopes", "note")
 
 
 class GroupEntry(GroupParts):
@@ -123,7 +122,7 @@ class RuleEntries:
     async def restore(self, standing: StandingEntry) -> None:
         """Bring it back."""
         earlier: Rule = standing.held
-        said = {name: getattr(earlier, name) for name in _MEMBERS}
+        said = {name: getattr(earlier, name) for name in MEMBERS}
         document = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
         body, known = parse_body(RuleBody, document), {earlier.gateway}
         try:
@@ -150,14 +149,14 @@ def _group_body(entry: BaseModel, revision: int | None = None) -> GroupBody:
 def _say_rule(rule: Rule, names: EntryNames) -> dict[str, Any]:
     """Its members, without those that are as they are by default."""
     where = replace(rule, gateway=(names.name_of(_GATEWAYS, rule.gateway) or rule.gateway) if rule.gateway else "")
-    said = {name: getattr(where, name) for name in _MEMBERS}
+    said = {name: getattr(where, name) for name in MEMBERS}
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
     return {name: value for name, value in plain.items() if value and (name, value) != ("when", "always")}
 
 
 def _rule_body(entry: BaseModel, names: EntryNames, revision: int | None = None) -> RuleBody:
     """The API's body: what the entry does not say is as it is by default."""
-    said = {name: getattr(entry, name) for name in _MEMBERS}
+    said = {name: getattr(entry, name) for name in MEMBERS}
     if said["gateway"]:
         try:
             said["gateway"] = names.id_of(_GATEWAYS, said["gateway"])

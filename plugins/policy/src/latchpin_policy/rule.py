@@ -9,13 +9,16 @@ from typing import Any, Literal, Self
 from latchpin.model import Caller, Document
 from latchpin.sdk.gateway import is_allowed
 
-__all__ = ["Effect", "Rule", "When", "is_about"]
+__all__ = ["MEMBERS", "Effect", "Rule", "When", "is_about"]
 
 Effect = Literal["allow", "deny", "scopes"]
 """What a rule does: it lets tools through, holds tools back, or names the only scopes that may be asked for."""
 
 When = Literal["always", "read-only", "not-read-only"]
 """Of which tools: all, those whose ``readOnlyHint`` is true, or all but those."""
+
+MEMBERS = ("effect", "who", "gateway", "tools", "when", "scopes", "note")
+"""What somebody enters of a rule."""
 
 
 @dataclass(frozen=True, slots=True)
