@@ -1,4 +1,4 @@
-"""Takes over gateway by gateway: the entry, the registered client, the tokens and the key of each.
+"""Takes over gateway by gateway: the entry of each, then what goes with it.
 
 Nothing is written twice and nothing of Latchpin's own is written over, so that it can be run again after whatever
 stopped it. A token goes only to the gateway that it was given for: the same URL and the same authorization server.
@@ -9,32 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from latchpin.errors import ConfigurationError, Conflict, InvalidRequest, RecordConflict, UpstreamError
-from latchpin.model import COMPANY, Caller, Gateway, StoredToken, TokenGrant
+from latchpin.errors import ConfigurationError, Conflict, InvalidRequest, UpstreamError
+from latchpin.model import Gateway
 from latchpin.sdk.commands import OPERATOR
 from latchpin.sdk.gateway import (
-    API_KEY,
     Application,
     FoundServer,
-    build_token,
-    may_use,
     needs_browser,
     parse_gateway_body,
 )
-from latchpin.sdk.identity import parse_email
-from latchpin.sdk.oauth import LONGEST_LIFETIME
 
 from latchpin_adopt_contextforge.clients import ClientAdoption
 from latchpin_adopt_contextforge.errors import SourceUnreadable
-from latchpin_adopt_contextforge.facts import TOKEN_ADOPTED
 from latchpin_adopt_contextforge.opened import Opened
 from latchpin_adopt_contextforge.report import LeftOut, Report, Row
 from latchpin_adopt_contextforge.sealing import Opener, Unopened, is_sealed
 from latchpin_adopt_contextforge.source import Source, SourceGateway, SourceToken
+from latchpin_adopt_contextforge.tokens import ANEW, Place, TokenAdoption
 from latchpin_adopt_contextforge.translation import Translated, resource_of, same_issuer, translate
 
 __all__ = ["Adoption", "check_secret"]
@@ -73,21 +67,6 @@ async def check_secret(source: Source, opener: Opener) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A gateway here, and what its tokens are bound to.
-
-    Attributes:
-        issuer: its authorization server's, None without OAuth or where nothing names it.
-        client_id: the client that acts there.
-    """
-
-    gateway: Gateway
-    resource: str | None = None
-    issuer: str | None = None
-    client_id: str = ""
-
-
 class Adoption:
     """Takes over, or says what it would take over.
 
@@ -115,9 +94,9 @@ class Adoption:
         self._opener = opener
         self._write = write
         self._tell = tell
-        self._opened = Opened(opener)
-        self._clients = ClientAdoption(application.services, self._opened, write=write)
-        self._names = {gateway.id: gateway.name for gateway in source.gateways}
+        opened = Opened(opener)
+        self._clients = ClientAdoption(application.services, opened, write=write)
+        self._tokens = TokenAdoption(application, source, opened, write=write)
 
     async def run(self) -> Report:
         """Take over all there is.
@@ -131,7 +110,7 @@ class Adoption:
         places = {source.id: place for source, (place, _) in zip(self._source.gateways, found, strict=True)}
 
         async def take_token(token: SourceToken) -> Row:
-            return await self._take_token(token, places.get(token.gateway_id))
+            return await self._tokens.take(token, places.get(token.gateway_id))
 
         tokens = await self._each("tokens", self._source.tokens, take_token)
         return Report((*(row for _, rows in found for row in rows), *tokens), self._write, tuple(self._notes()))
@@ -162,12 +141,10 @@ class Adoption:
             raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    # -- gateways -----------------------------------------------------------------------------------------
-
-    async def _take_gateway(self, theirs: SourceGateway) -> tuple[_Place | LeftOut, Sequence[Row]]:
+    async def _take_gateway(self, theirs: SourceGateway) -> tuple[Place | LeftOut, Sequence[Row]]:
         """Take over the entry, its client and its key; where its tokens go, or why they go nowhere."""
         rows: list[Row] = []
-        place: _Place | LeftOut
+        place: Place | LeftOut
         try:
             place = await self._take_parts(theirs, rows)
         except LeftOut as out:
@@ -181,7 +158,7 @@ class Adoption:
         ]
         return place, rows
 
-    async def _take_parts(self, theirs: SourceGateway, rows: list[Row]) -> _Place:
+    async def _take_parts(self, theirs: SourceGateway, rows: list[Row]) -> Place:
         """Take them over one after the other.
 
         Raises:
@@ -247,14 +224,14 @@ class Adoption:
         gateway: Gateway,
         found: FoundServer | LeftOut | None,
         rows: list[Row],
-    ) -> _Place:
+    ) -> Place:
         """What its tokens are bound to, its client or key taken over.
 
         Raises:
             LeftOut: they would go elsewhere than where they were given for, or could not be renewed.
         """
         if ours.key is not None and not isinstance(found, LeftOut):
-            rows.append(await self._take_key(theirs, gateway, ours.key))
+            rows.append(await self._tokens.take_key(theirs, gateway, ours.key))
         if isinstance(found, LeftOut):
             raise found
         if found is None or gateway.oauth is None or not needs_browser(gateway):
@@ -271,114 +248,7 @@ class Adoption:
                 "another client acts for the gateway here than the one that it was issued to",
                 "Its user authorizes anew.",
             )
-        return _Place(gateway, resource_of(theirs), issuer, client_id)
-
-    # -- tokens and keys ----------------------------------------------------------------------------------
-
-    async def _take_key(self, theirs: SourceGateway, gateway: Gateway, key: str) -> Row:
-        if gateway.connection != "shared" or gateway.api_key is None:
-            return Row("key", theirs.name, "left out", "", "the gateway was changed here since", "Enter the key here.")
-        if await self._records.tokens.get(gateway.id, COMPANY) is not None:
-            return Row("key", theirs.name, "there")
-        grant = TokenGrant(key, API_KEY, self._services.clock() + LONGEST_LIFETIME)
-        now = self._services.clock()
-        token = self._build(_Place(gateway, gateway.url), grant, COMPANY, (), now)
-        await self._keep(replace(token, connected_by=OPERATOR.email))
-        return Row("key", theirs.name, "new")
-
-    async def _take_token(self, theirs: SourceToken, place: _Place | LeftOut | None) -> Row:
-        name = self._names.get(theirs.gateway_id, theirs.gateway_id)
-        out = place or LeftOut("its gateway is gone there", "Nothing to do.")
-        if isinstance(out, _Place):
-            try:
-                return await self._take_bound(theirs, out, name)
-            except LeftOut as exc:
-                out = exc
-        return Row("token", name, "left out", theirs.email, out.why, out.remedy)
-
-    async def _take_bound(self, theirs: SourceToken, place: _Place, name: str) -> Row:
-        email = self._owner(theirs, place.gateway)
-        if theirs.issuer is not None and place.issuer is not None and not same_issuer(theirs.issuer, place.issuer):
-            raise LeftOut(f"{theirs.issuer[:200]} issued it, and the gateway's server is {place.issuer}", _ANEW)
-        if await self._records.tokens.get(place.gateway.id, email) is not None:
-            return Row("token", name, "there", email)
-        if await self._application.people.is_out(email):
-            raise LeftOut(
-                "its owner is out here", f"If they are to come back: latchpin people restore {email}, and run it again."
-            )
-        now = self._services.clock()
-        if theirs.expires_at is not None and theirs.expires_at <= now and theirs.refresh_token is None:
-            raise LeftOut("it has expired and there is no refresh token", _ANEW)
-        access = await self._opened.open(theirs.access_token, "access token")
-        refresh = (
-            None if theirs.refresh_token is None else await self._opened.open(theirs.refresh_token, "refresh token")
-        )
-        if not (_is_token(access) and (refresh is None or _is_token(refresh))):
-            raise LeftOut("it holds what no token can hold", _ANEW)
-        grant = TokenGrant(
-            access,
-            "Bearer",
-            theirs.expires_at or now + LONGEST_LIFETIME,
-            refresh_token=refresh,
-            subject=theirs.user_id or None,
-        )
-        issued = min(theirs.updated_at or now, now)
-        await self._keep(self._build(place, grant, email, theirs.scopes, issued))
-        return Row("token", name, "new", email)
-
-    def _owner(self, theirs: SourceToken, gateway: Gateway) -> str:
-        """Whose it is here.
-
-        Raises:
-            LeftOut: nobody's who may use it.
-        """
-        try:
-            email = parse_email(theirs.email)
-        except InvalidRequest as exc:
-            raise LeftOut(f"nobody can have it: {exc.detail}", _ANEW) from exc
-        if email in self._source.ended:
-            raise LeftOut("its owner was deactivated there", "Nothing to do.")
-        if not may_use(gateway, Caller(email, via="local")):
-            raise LeftOut(
-                "its owner may not use the gateway", "Allow them there, if they are meant to use it, and run it again."
-            )
-        return email
-
-    def _build(
-        self, place: _Place, grant: TokenGrant, owner: str, scopes: tuple[str, ...], issued: datetime
-    ) -> StoredToken:
-        return build_token(
-            self._services.cipher,
-            grant,
-            gateway_id=place.gateway.id,
-            app_user_email=owner,
-            issuer=place.issuer,
-            resource=place.resource,
-            client_id=place.client_id,
-            scopes=scopes,
-            earlier=None,
-            now=issued,
-        )
-
-    async def _keep(self, token: StoredToken) -> None:
-        if not self._write:
-            return
-        try:
-            await self._records.tokens.put(token, replacing=None)
-        except RecordConflict as exc:
-            raise LeftOut(
-                "its gateway was removed, or its owner has authorized, since this began", "Run it again to see which."
-            ) from exc
-        await self._services.activity.tell(
-            TOKEN_ADOPTED,
-            actor=OPERATOR.email,
-            gateway_id=token.gateway_id,
-            subject=token.app_user_email,
-            source="ContextForge",
-        )
-
-
-_ANEW = "Its owner authorizes anew."
+        return Place(gateway, resource_of(theirs), issuer, client_id)
 
 
 def _other_issuer(body: Any) -> Any:  # noqa: ANN401  whatever JSON holds
@@ -400,11 +270,6 @@ def _check_server(theirs: SourceGateway, ours: Translated, found: FoundServer) -
     issuer, token_url = config.get("issuer"), config.get("token_url")
     if ours.client is None and token_url:
         if token_url != found.metadata.token_endpoint:
-            raise LeftOut(f"its tokens come from {token_url[:200]}, and the gateway has another server here", _ANEW)
+            raise LeftOut(f"its tokens come from {token_url[:200]}, and the gateway has another server here", ANEW)
     elif issuer and not same_issuer(issuer, found.metadata.issuer):
-        raise LeftOut(f"its tokens come from {issuer[:200]}, and the gateway has another server here", _ANEW)
-
-
-def _is_token(text: str) -> bool:
-    """Whether a header field or form can carry it as a token (RFC 6749 appendix A.12)."""
-    return bool(text) and all(" " < character <= "~" for character in text)
+        raise LeftOut(f"its tokens come from {issuer[:200]}, and the gateway has another server here", ANEW)
