@@ -18,7 +18,7 @@ from latchpin.identity.barred import Barred, find_barred
 from latchpin.model import StoredToken
 from latchpin.services import Services
 from latchpin.tokens.renewal import lease_of
-from latchpin.tokens.service import LEASE_MARGIN
+from latchpin.tokens.shared_renewals import life_of_lease
 from latchpin.workers.store_deadline import insist
 
 __all__ = ["Turn", "Turns"]
@@ -69,7 +69,7 @@ class Turn:
 
     async def _take(self) -> None:
         settings = self._services.settings
-        life = timedelta(seconds=settings.oauth_request_timeout) + LEASE_MARGIN
+        life = life_of_lease(settings)
 
         async def take() -> None:
             lease = self._services.leases.hold("authorization", lease_of(*self._place), life=life, wait=PATIENCE)

@@ -1,59 +1,38 @@
-"""Users' tokens: given out open to the one who may use them, renewed before they end, taken back.
-
-A token is renewed once across all workers however many callers ask (RFC 6749 section 6, RFC 9700 section 4.14). Within
-a process, callers of one token share one task. Between processes, a lease in the record store has an owner and an
-expiry, and every write is fenced by the token's revision: a worker that froze cannot overwrite a newer token. "Refresh
-begun" is written before the POST; a worker that dies leaves that mark, and the next owner tries the old refresh token
-once.
-"""
+"""Users' tokens: given out open to the one who may use them, renewed before they end, taken back."""
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from latchpin.clients.directory import ClientDirectory
 from latchpin.errors import (
     AuthorizationRequired,
-    IdentityAssertionRequired,
     InvalidRequest,
     LatchpinError,
     RecordConflict,
     SharedConnectionMissing,
     Unsealable,
-    UpstreamError,
     UpstreamTimeout,
 )
 from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway, StoredToken
 from latchpin.model.accounts import MOST_ACCOUNTS
 from latchpin.oauth.dpop import DPOP
-from latchpin.oauth.lifetime import is_expired
 from latchpin.oauth.status import TokenHealth, is_authorized, status_of
 from latchpin.outbound.credential import Credential
 from latchpin.outbound.proofs import TokenProof
 from latchpin.servers.directory import ServerDirectory
-from latchpin.servers.found import FoundServer
 from latchpin.services import Services
-from latchpin.tokens.client_grant import PinIssuer, needs_browser, subject_of
+from latchpin.tokens.client_grant import PinIssuer, subject_of
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.renewal import Renewal, Wanted, lease_of
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import open_token
+from latchpin.tokens.shared_renewals import LEASE_MARGIN, SharedRenewals, life_of_lease
 from latchpin.tokens.usage import Usage
-from latchpin.workers.shared_tasks import SharedTasks
 
-__all__ = ["LEASE_MARGIN", "TokenService", "UsableToken"]
+__all__ = ["TokenService", "UsableToken"]
 
-_log = logging.getLogger("latchpin.refresh")
-
-LEASE_MARGIN = timedelta(seconds=15)
-"""What a lease lives longer than the one token request that is made under it. Leases are judged by each worker's
-clock, so the clocks of different machines may differ by this much."""
-
-TRY_AGAIN = timedelta(seconds=10)
-"""After a refresh was begun and not decided, a token that still holds is given out for so long without another try."""
 _ATTEMPTS = 5
 
 
@@ -115,8 +94,7 @@ class TokenService:
         self._revoker = revoker
         self._usage = usage
         self._renewal = Renewal(services, clients, endpoint, revoker, pin=pin)
-        self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
-        self._renewing: SharedTasks[tuple[str, str, str | None, int], StoredToken] = SharedTasks()
+        self._renewals = SharedRenewals(services, servers, self._renewal)
 
     def owner_of(self, gateway: Gateway, caller: Caller) -> str:
         """Whose token serves ``caller`` at ``gateway``: the caller's own, the company's, or the gateway's."""
@@ -190,7 +168,7 @@ class TokenService:
         wanted = Wanted(gateway, owner, caller=caller, label=(label or "") if stored is None else stored.label)
         try:
             if stored is None or not self._renewal.serves(stored, wanted):
-                stored = await self._newer(wanted)
+                stored = await self._renewals.newer(wanted)
             await self._usage.note(gateway.id, owner, stored.label)
             return self._open(wanted, stored)
         except AuthorizationRequired as exc:
@@ -218,13 +196,13 @@ class TokenService:
         label = refused.label if refused.app_user_email == owner else ""
         wanted = Wanted(gateway, owner, than=refused, because="refused", caller=caller, label=label)
         try:
-            return self._open(wanted, await self._newer(wanted))
+            return self._open(wanted, await self._renewals.newer(wanted))
         except AuthorizationRequired as exc:
             raise self.told(gateway, caller, exc) from exc
 
     async def refresh_ahead(self, gateway: Gateway, due: StoredToken) -> None:
         """Renew a token ahead of time, unless another worker is at it; raises as ``token_for`` does."""
-        await self._newer(Wanted(gateway, due.app_user_email, than=due, because="due", label=due.label))
+        await self._renewals.newer(Wanted(gateway, due.app_user_email, than=due, because="due", label=due.label))
 
     def refused(self, gateway: Gateway, caller: Caller, stored: StoredToken, exc: LatchpinError) -> LatchpinError:
         """After the MCP server refused a fresh token too, ``stored``: what ``caller`` is told, to authorize again.
@@ -238,7 +216,7 @@ class TokenService:
 
     async def close(self) -> None:
         """Let renewals that are under way end, before the stores are closed: what a server has rotated must be kept."""
-        await self._renewing.close()
+        await self._renewals.close()
 
     def _open(self, wanted: Wanted, stored: StoredToken) -> UsableToken:
         secret, gateway = self._renewal.open(wanted, stored).access_token, wanted.gateway
@@ -277,9 +255,9 @@ class TokenService:
             RecordConflict: it kept changing.
             BackendUnavailable: the store cannot be asked.
         """
-        place = lease_of(gateway_id, email, label)
+        place, wait = lease_of(gateway_id, email, label), life_of_lease(self._services.settings)
         try:
-            async with self._services.leases.hold("refresh", place, life=LEASE_MARGIN, wait=self._life):
+            async with self._services.leases.hold("refresh", place, life=LEASE_MARGIN, wait=wait):
                 return await self._note_choice(gateway_id, email, label)
         except TimeoutError as exc:
             raise UpstreamTimeout(str(exc)) from exc
@@ -294,69 +272,3 @@ class TokenService:
                 await self._tokens.put(chosen, replacing=stored)
                 return True
         raise RecordConflict(f"the token of {email} kept changing while it was to be written")
-
-    # -- renewing -----------------------------------------------------------------------------------------
-
-    async def _newer(self, wanted: Wanted) -> StoredToken:
-        """Those who want the same share one task; who cannot take an older token does not share with those who can."""
-        than = 0 if wanted.than is None else wanted.than.revision
-        return await self._renewing.run(
-            (wanted.gateway.id, wanted.email, wanted.label, than), lambda: self._renew(wanted)
-        )
-
-    async def _renew(self, wanted: Wanted) -> StoredToken:
-        stored = await self._tokens.get(wanted.gateway.id, wanted.email, wanted.label)
-        if stored is not None and (self._renewal.serves(stored, wanted) or self._serves_meanwhile(stored, wanted)):
-            return stored
-        alone = needs_browser(wanted.gateway) and self._renewal.renewable(wanted, stored) is None
-        if alone and stored is not None:
-            return stored
-        try:
-            await self._services.pauses.check("token", wanted.gateway.id)
-            found = await self._servers.find(wanted.gateway)  # before the lease: it may take as long as a lease lives
-            return await self._renew_alone(wanted, found)
-        except (UpstreamError, IdentityAssertionRequired) as exc:
-            return self._still_good(stored, wanted, exc)
-
-    async def _renew_alone(self, wanted: Wanted, found: FoundServer) -> StoredToken:
-        """Renew under the lease, unless somebody else has."""
-
-        async def renewed_meanwhile() -> StoredToken | None:
-            newer = await self._tokens.get(wanted.gateway.id, wanted.email, wanted.label)
-            return newer if newer is not None and self._renewal.serves(newer, wanted) else None
-
-        try:
-            async with self._services.leases.hold(
-                "refresh",
-                wanted.place,
-                life=self._life,
-                wait=timedelta(0) if wanted.because == "due" else self._life,
-                meanwhile=renewed_meanwhile,
-            ) as made:
-                if made is not None:
-                    return made
-                # Under the lease, so that those who waited for it see what was noted.
-                async with self._services.pauses.respected("token", wanted.gateway.id):
-                    return await self._renewal.run(wanted, found)
-        except TimeoutError as exc:
-            if wanted.because == "due" and wanted.than is not None:
-                return wanted.than
-            raise UpstreamTimeout(str(exc)) from exc
-
-    def _serves_meanwhile(self, stored: StoredToken, wanted: Wanted) -> bool:
-        """Whether a token that is about to expire will do, because a refresh is under way or failed a moment ago."""
-        begun, now = stored.refresh_begun_at, self._services.clock()
-        lately = begun is not None and now < begun + TRY_AGAIN
-        return lately and wanted.than is None and not stored.needs_reauth and not is_expired(stored, now)
-
-    def _still_good(self, stored: StoredToken | None, wanted: Wanted, exc: LatchpinError) -> StoredToken:
-        """No decision came: everything is kept, and the old token serves while it lasts."""
-        if stored is None or wanted.than is not None or is_expired(stored, self._services.clock()):
-            raise exc
-        _log.warning(
-            "Renewing the token for gateway %s, user %s failed, and the old one still serves: %s",
-            stored.gateway_id,
-            stored.app_user_email,
-            exc.detail or exc.public,
-        )
-        return stored
