@@ -18,6 +18,6 @@ def shared_cluster() -> Iterator[ValkeyCluster]:
 
 @pytest.fixture
 def cluster(shared_cluster: ValkeyCluster) -> ValkeyCluster:
-    """Three primaries with a replica each, and empty. Whoever kills one makes a cluster of his own."""
+    """Three primaries with a replica each, and empty. A test that kills one makes its own cluster."""
     shared_cluster.flush()
     return shared_cluster

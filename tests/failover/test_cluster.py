@@ -42,7 +42,7 @@ async def test_slots_move_and_a_primary_dies_while_people_authorize_and_tokens_a
         for slot in range(0, SLOTS, 500):
             mortal.move(slot, mortal.owner((slot + SLOTS // 2) % SLOTS))
         victim = mortal.lose(RECORDS)
-        victim.start()  # whoever took over needs a replica: REDIS_WAIT_REPLICAS
+        victim.start()  # the server that took over needs a replica: REDIS_WAIT_REPLICAS
 
     environment = {"CACHE_TYPE": "redis", "RECORD_STORE": "redis", "REDIS_URL": mortal.url, "REDIS_WAIT_REPLICAS": "1"}
     await live_through(environment, tmp_path, lambda _: asyncio.to_thread(outage))

@@ -1,4 +1,4 @@
-"""Two workers over each store, calls under way at both and streams open: whoever leaves is out of all of it.
+"""Two workers over each store, calls under way at both and streams open: a person who leaves is out of all of it.
 
 How long each end took is logged (``--log-cli-level=INFO``). It is not judged, since a busy machine would be: what the
 gateway promises is judged by a clock in ``test_departures``.

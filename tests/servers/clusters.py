@@ -38,7 +38,7 @@ class Node:
         self.start()
 
     def start(self) -> None:
-        """Start it; one that was killed joins again, and copies from whoever took over."""
+        """Start it; one that was killed joins again, and copies from the server that took over."""
         self.process = self._stack.enter_context(ServerProcess(self._command, cwd=self._folder))
         self.process.wait_for_output("Ready to accept connections")
 
@@ -47,7 +47,7 @@ class Node:
         self.process.kill()
 
     def ask(self, *words: str | int) -> Any:
-        """Ask one command of this server, whoever has its key."""
+        """Ask one command of this server, whether it has the key or not."""
         from redis import Redis  # only the cells that test Redis have it
 
         with Redis(port=self.port, protocol=2) as client:
