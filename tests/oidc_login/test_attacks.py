@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import httpx
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.web.identity import new_browser_cookie
+from latchpin.web.cookies import new_browser_cookie
 
 from tests.oidc_login.conftest import ACCESS_TOKEN, CLIENT, HTML, SECRET, LyingProvider, SignInFlow, signed
 from tests.support.gateway_in_process import BASE, open_gateway

@@ -13,7 +13,7 @@ from latchpin.model import OAuthConfig, TokenGrant
 from latchpin.oauth.status import is_authorized, status_of
 from latchpin.tokens.sealing import seal_grant
 from latchpin.web import pages
-from latchpin.web.identity import set_browser_cookie
+from latchpin.web.cookies import set_browser_cookie
 from latchpin_testing import MovedClock, samples
 
 from tests.web.conftest import HTML, cipher_of
@@ -259,7 +259,7 @@ def test_a_token_that_is_missing_or_spent_authorizes_nothing():
 async def test_the_browser_cookie_outlives_the_state_and_is_one_of_ours(gateway, client):
     from fastapi import Request
     from fastapi.responses import Response
-    from latchpin.web.identity import browser_cookie, new_browser_cookie
+    from latchpin.web.cookies import browser_cookie, new_browser_cookie
 
     @gateway.app.get("/begin")
     async def begin(request: Request):

@@ -17,7 +17,7 @@ gives the two requests of a sign-in one id in answers and in the log.
 """
 
 from latchpin.identity.sessions import end_named_session, new_session_id
-from latchpin.web.identity import browser_cookie, new_browser_cookie, set_browser_cookie
+from latchpin.web.cookies import browser_cookie, new_browser_cookie, set_browser_cookie
 from latchpin.web.in_advance import not_in_advance
 from latchpin.web.signing_in import answer_signed_in
 from latchpin.web.targets import parse_target

@@ -29,19 +29,13 @@ from latchpin.model import Caller
 from latchpin.oauth.callback import build_posted
 from latchpin.tokens.accounts import parse_account
 from latchpin.web import pages
+from latchpin.web.cookies import browser_cookie, new_browser_cookie, set_browser_cookie
 from latchpin.web.csrf import check_csrf, proves_intent
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.dispatch import HotRoute
 from latchpin.web.errors import answer, wants_html
 from latchpin.web.frame import frame, frame_of_failure, mcp_url_of
-from latchpin.web.identity import (
-    browser_cookie,
-    current_caller,
-    new_browser_cookie,
-    require_caller,
-    set_browser_cookie,
-    valid_caller,
-)
+from latchpin.web.identity import current_caller, require_caller, valid_caller
 from latchpin.web.in_advance import not_in_advance
 from latchpin.web.rendering import render
 from latchpin.web.targets import HOME, lead_to, parse_target

@@ -9,14 +9,10 @@ from latchpin.contracts import SignIn
 from latchpin.errors import InvalidRequest
 from latchpin.identity.login import consume_link, get_link
 from latchpin.services import Services
+from latchpin.web.cookies import clear_session_cookie, session_of
 from latchpin.web.csrf import check_csrf, check_same_origin
 from latchpin.web.frame import frame_for_anybody
-from latchpin.web.identity import (
-    clear_session_cookie,
-    services_of,
-    session_of,
-    valid_caller,
-)
+from latchpin.web.identity import services_of, valid_caller
 from latchpin.web.rendering import render
 from latchpin.web.signing_in import answer_signed_in, end_current_session
 from latchpin.web.targets import parse_target

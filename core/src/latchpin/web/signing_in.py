@@ -10,8 +10,9 @@ from fastapi.responses import RedirectResponse, Response
 
 from latchpin.errors import Forbidden
 from latchpin.identity.sessions import end_session, start_session
+from latchpin.web.cookies import session_of, set_session_cookie
 from latchpin.web.dependencies import application_of
-from latchpin.web.identity import services_of, session_of, set_session_cookie, signed_tokens_of
+from latchpin.web.identity import services_of, signed_tokens_of
 from latchpin.web.rendering import render
 
 __all__ = ["answer_signed_in", "end_current_session"]
