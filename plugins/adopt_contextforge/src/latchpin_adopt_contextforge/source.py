@@ -36,10 +36,10 @@ _NEEDED = {
 """Without these it is no database of ContextForge 1.x."""
 _MORE = {
     "gateways": (
-        *("enabled", "visibility", "owner_email", "team_id", "auth_value", "auth_query_params", "passthrough_headers"),
+        *("enabled", "visibility", "owner_email", "team_id", "auth_value", "passthrough_headers"),
         *("add_headers", "remove_headers", "ca_certificate", "client_cert"),
     ),
-    "oauth_tokens": ("token_type", "scopes", "learned_iss", "updated_at"),
+    "oauth_tokens": ("scopes", "learned_iss", "updated_at"),
     "registered_oauth_clients": (
         *("grant_types", "scope", "token_endpoint_auth_method", "registration_client_uri"),
         *("registration_access_token_encrypted", "created_at", "expires_at", "is_active"),
@@ -71,7 +71,6 @@ class SourceGateway:
     team_id: str
     auth_type: str
     auth_value: object = field(repr=False)
-    auth_query_params: object = field(repr=False)
     oauth_config: Mapping[str, Any] = field(repr=False)
     headers: bool
     certificates: bool
@@ -263,7 +262,6 @@ def _gateway(row: Mapping[str, Any]) -> SourceGateway:
         team_id=_text(row["team_id"]),
         auth_type=_text(row["auth_type"]) or "none",
         auth_value=_json(row["auth_value"]),
-        auth_query_params=_json(row["auth_query_params"]),
         oauth_config=config if isinstance(config, dict) else {},
         headers=any(_json(row[name]) for name in ("passthrough_headers", "add_headers", "remove_headers")),
         certificates=bool(row["ca_certificate"] or row["client_cert"]),

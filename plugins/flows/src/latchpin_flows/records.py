@@ -34,9 +34,9 @@ _MOST_OPEN = 2_000
 """Flows under way that this process remembers as it wrote them, and as many of which it wrote the beginning: some 4 MB
 each."""
 _PAGE = 100
+_PURGED_AT_ONCE = 10_000
 
 _ValueT = TypeVar("_ValueT")
-_PURGED_AT_ONCE = 10_000
 
 
 class FlowRecords:
