@@ -13,10 +13,11 @@ from latchpin.assembly.clock import utc_now
 from latchpin.errors import SettingsError
 from latchpin.settings import load
 from latchpin_attention.book import look
+from latchpin_attention.outbox import Entry, Undelivered
 from latchpin_webhook.endpoints import open_endpoints
 from latchpin_webhook.settings import WebhookSettings
 from latchpin_webhook.signing import read_secret, sign
-from latchpin_webhook.turns import PAUSES, Turns
+from latchpin_webhook.turns import PAUSES, Turns, open_outbox
 
 from tests.notify.conftest import DAY, OLD_SECRET, SECRET, Receiver, connect, gateway_of
 from tests.servers import GatewayBackend, run_latchpin
@@ -271,3 +272,38 @@ async def test_a_killed_worker_loses_nothing_and_the_commands_show_it(
     assert failed.returncode == 1
     assert "did not take it: it answered 500" in failed.stderr
     assert "secret-path" not in failed.stderr
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_message_that_was_given_up_is_tried_again_and_a_receiver_that_was_gone_with_it(
+    backend: GatewayBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    named = {"WEBHOOK_URLS": "https://hooks.example.com/secret-path", "WEBHOOK_SECRETS": SECRET}
+    settings = settings_of(backend) | named
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+
+    async def refuse(_: Entry) -> None:
+        raise Undelivered("it answered 410", final=True)
+
+    async def retry(name: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(run_latchpin, "webhook", "retry", name, env=settings, cwd=tmp_path)
+        return done.returncode, done.stderr
+
+    async with open_application(settings, utc_now) as application:
+        context = application.services.context
+        outbox, endpoints = open_outbox(context), await open_endpoints(load(WebhookSettings), context)
+        (endpoint,) = endpoints.all.values()
+        for name in ("one", "two", "three"):
+            await outbox.put(name, {"endpoint": endpoint.id, "event": "connection.mended"})
+        await outbox.work_off(refuse)
+        await endpoints.note_gone(endpoint)
+    code, said = await retry("other")
+    assert (code, "no message 'other' was given up" in said) == (1, True)
+    code, said = await retry("two")
+    assert (code, "1 message is tried again" in said) == (0, True)
+    assert "2 messages are tried again" in (await retry("all"))[1]
+    async with open_application(settings, utc_now) as application:
+        context = application.services.context
+        assert [each.id for each in await open_outbox(context).list("waiting")] == ["one", "three", "two"]
+        assert await (await open_endpoints(load(WebhookSettings), context)).gone_since(endpoint) is None
