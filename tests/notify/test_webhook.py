@@ -300,10 +300,14 @@ async def test_a_message_that_was_given_up_is_tried_again_and_a_receiver_that_wa
         await endpoints.note_gone(endpoint)
     code, said = await retry("other")
     assert (code, "no message 'other' was given up" in said) == (1, True)
+    async with open_application(settings, utc_now) as application:
+        endpoints = await open_endpoints(load(WebhookSettings), application.services.context)
+        assert await endpoints.gone_since(endpoint) is not None
     code, said = await retry("two")
     assert (code, "1 message is tried again" in said) == (0, True)
     assert "2 messages are tried again" in (await retry("all"))[1]
     async with open_application(settings, utc_now) as application:
         context = application.services.context
         assert [each.id for each in await open_outbox(context).list("waiting")] == ["one", "three", "two"]
-        assert await (await open_endpoints(load(WebhookSettings), context)).gone_since(endpoint) is None
+        endpoints = await open_endpoints(load(WebhookSettings), context)
+        assert await endpoints.gone_since(endpoint) is None
