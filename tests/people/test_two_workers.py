@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,22 +43,38 @@ PING = {"jsonrpc": "2.0", "method": "ping", "id": 1}
 SLOW = {"jsonrpc": "2.0", "method": "tools/call", "id": 2, "params": {"name": "slow"}}
 
 
-async def _serve(_scope: Any, receive: Any, send: Any) -> None:
-    """Answer a ping; anything else never ends: a stream by GET, and a call that nobody hears of again."""
-    method, body = _scope["method"], await read(receive)
-    if method == "POST" and b'"ping"' in body:
-        await reply(send, 200, [("content-type", "application/json")], b'{"jsonrpc":"2.0","id":1,"result":{}}')
-        return
-    if method == "GET":
-        await begin(send, 200, [("content-type", "text/event-stream")])
-        await send({"type": "http.response.body", "body": b": hi\n\n", "more_body": True})
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class Endless:
+    """Answers a ping; anything else never ends: a stream by GET, and a call that nobody hears of again.
+
+    Attributes:
+        waits: is released for each such call that came.
+    """
+
+    def __init__(self) -> None:
+        self.waits = threading.Semaphore(0)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        method, body = scope["method"], await read(receive)
+        if method == "POST" and b'"ping"' in body:
+            await reply(send, 200, [("content-type", "application/json")], b'{"jsonrpc":"2.0","id":1,"result":{}}')
+            return
+        if method == "GET":
+            await begin(send, 200, [("content-type", "text/event-stream")])
+            await send({"type": "http.response.body", "body": b": hi\n\n", "more_body": True})
+        elif b'"slow"' in body:
+            self.waits.release()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 @pytest.fixture
-def scripted() -> Iterator[ScriptedServer]:
-    with start_scripted(_serve) as server:
+def endless() -> Endless:
+    return Endless()
+
+
+@pytest.fixture
+def scripted(endless: Endless) -> Iterator[ScriptedServer]:
+    with start_scripted(endless) as server:
         yield server
 
 
@@ -90,12 +107,14 @@ class Life:
     """What goes on for Alice at both workers.
 
     Attributes:
+        waits: is released for each call that waits at its server.
         successes: when calls succeeded.
         ends: when each stream ended, and each call that was waiting.
     """
 
     url: str
     everything: str
+    waits: threading.Semaphore
     successes: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -104,11 +123,11 @@ class Life:
     async def lived(self, pair: DeployedGateway) -> AsyncIterator[None]:
         """Go on in the body, until everything has ended."""
         bearer = pair.bearer(ALICE, iat=time.time())  # to the fraction: the last end was a moment ago
-        async with contextlib.AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             for work in (self._call, self._wait, self._listen, self._listen_to_all):
                 for client in await stack.enter_async_context(one_connection_to_each(pair, bearer)):
                     begun = asyncio.Event()
-                    self.tasks.append(asyncio.create_task(work(client, begun)))
+                    self.tasks.append(group.create_task(work(client, begun)))
                     await begun.wait()
             yield
             async with asyncio.timeout(PATIENCE):
@@ -123,8 +142,10 @@ class Life:
         assert answer.status_code == 401, answer.text
 
     async def _wait(self, client: httpx.AsyncClient, begun: asyncio.Event) -> None:
+        asked = asyncio.create_task(client.post(self.url, json=SLOW))
+        assert await asyncio.to_thread(self.waits.acquire, timeout=PATIENCE), "the server was not asked"
         begun.set()
-        answer = await client.post(self.url, json=SLOW)
+        answer = await asked
         self.ends.append(time.monotonic())
         assert answer.status_code == 401, answer.text
 
@@ -147,10 +168,10 @@ class Life:
 
 
 async def lives_until(
-    pair: DeployedGateway, gateway_id: str, event: Callable[[], Awaitable[object]]
+    pair: DeployedGateway, gateway_id: str, endless: Endless, event: Callable[[], Awaitable[object]]
 ) -> tuple[float, float]:
     """After how many seconds the last call succeeded, and the last stream ended."""
-    life = Life(f"{pair.url}/gateways/{gateway_id}/mcp", f"{pair.url}/mcp")
+    life = Life(f"{pair.url}/gateways/{gateway_id}/mcp", f"{pair.url}/mcp", endless.waits)
     async with life.lived(pair):
         await event()
         at = time.monotonic()
@@ -214,12 +235,12 @@ def ends(
 
 
 async def test_whoever_leaves_is_out_at_both(
-    pair: DeployedGateway, ends: Ends, scripted: ScriptedServer, backend: GatewayBackend
+    pair: DeployedGateway, ends: Ends, scripted: ScriptedServer, endless: Endless, backend: GatewayBackend
 ):
     gateway_id = await pair.add(scripted.url, auth_type="none")
     await ends.sign_in()
     for end in (ends.by_command, ends.by_directory, ends.by_api, ends.by_signing_out, ends.by_back_channel):
-        last_success, last_end = await lives_until(pair, gateway_id, end)
+        last_success, last_end = await lives_until(pair, gateway_id, endless, end)
         name = end.__name__
         _log.info(
             "%s, %s: last success after %.3f s, last end after %.3f s", backend.name, name, last_success, last_end
