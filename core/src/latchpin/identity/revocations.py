@@ -81,7 +81,6 @@ class SessionRevocations:
         self._clock = clock
         self._endings = endings
         self._remembered: Bounded[str, tuple[datetime, int, datetime | None]] = Bounded(_MOST)
-        self._out: Bounded[str, tuple[datetime, int, bool]] = Bounded(_MOST)
 
     async def cover(self, email: str, issued_at: float) -> bool:
         """Whether what was issued to ``email`` at ``issued_at``, in seconds as in a JWT, has been ended.
@@ -101,13 +100,8 @@ class SessionRevocations:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        now, count = self._clock(), self._endings.count
-        asked_at, counted, out = self._out.get(email, (now - REMEMBERED, 0, False))
-        if asked_at <= now < asked_at + REMEMBERED and counted == count:
-            return out
-        out = await find_barred(self._kept, email) is not None
-        self._out[email] = (now, count, out)
-        return out
+        end = self._remembered[email][2] if self._remembers(email) else await self._read(email)
+        return end == FOR_EVER
 
     def _remembers(self, whose: str) -> bool:
         now = self._clock()
