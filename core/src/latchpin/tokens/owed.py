@@ -52,27 +52,27 @@ class Owed:
 
     Attributes:
         email: whose it was.
+        since: when it was deleted here.
+        due: when it is tried next; None: not any more.
         gateway_id: ``""``: it is no token, but the last look at what the person has.
         account: its label.
         tries: how often the server was asked.
         answer: what it said last.
-        since: when it was deleted here.
-        due: when it is tried next; None: not any more.
     """
 
     id: str
     email: str
-    gateway_id: str
-    gateway_name: str
-    account: str
-    issuer: str | None
-    client_id: str
-    hint: Literal["access_token", "refresh_token"]
-    state: State
-    tries: int
-    answer: str
     since: datetime
     due: datetime | None
+    gateway_id: str = ""
+    gateway_name: str = ""
+    account: str = ""
+    issuer: str | None = None
+    client_id: str = ""
+    hint: Literal["access_token", "refresh_token"] = "refresh_token"
+    state: State = "owed"
+    tries: int = 0
+    answer: str = ""
     revision: int = 0
 
     def describe(self) -> dict[str, Any]:
@@ -133,23 +133,7 @@ class OwedRevocations:
     async def look_again_at(self, email: str) -> None:
         """See to it that the person's tokens are taken once more in a moment, whatever becomes of this worker."""
         now = self._clock()
-        await self._put(
-            Owed(
-                id=f"look-{secrets.token_hex(16)}",
-                email=email,
-                gateway_id="",
-                gateway_name="",
-                account="",
-                issuer=None,
-                client_id="",
-                hint="refresh_token",
-                state="owed",
-                tries=0,
-                answer="",
-                since=now,
-                due=now + SETTLES,
-            )
-        )
+        await self._put(Owed(f"look-{secrets.token_hex(16)}", email, since=now, due=now + SETTLES))
 
     async def list(self, email: str | None = None) -> list[Owed]:
         """What is owed, and what came to an end lately; the newest first. Of everybody, or of one person."""
@@ -220,17 +204,13 @@ class OwedRevocations:
         owed = Owed(
             id=secrets.token_hex(16),
             email=stored.app_user_email,
+            since=now,
+            due=now,
             gateway_id=gateway.id,
             gateway_name=gateway.name,
             account=stored.label,
             issuer=stored.issuer,
             client_id=stored.client_id,
-            hint="refresh_token",
-            state="owed",
-            tries=0,
-            answer="",
-            since=now,
-            due=now,
         )
         never = self._revoker.why_never(stored)
         try:
