@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from latchpin.contracts import ConfigurationKind
 from latchpin_config.files import read_files
 from latchpin_config.positions import DEEPEST, LARGEST, MOST_NODES, Wrong, parse_documents, plain_data
+from latchpin_config.wanted import build_entry, read_wanted
+from pydantic import BaseModel, SecretStr
 
 from tests.config.conftest import problems_of
 
@@ -173,3 +176,28 @@ def test_what_is_no_reference_is_no_secret(reference: str, secrets: pytest.Monke
     text = f"gateways: {{x: {{url: 'https://x.example.com', oauth_config: {{client_secret: {reference}}}}}}}"
     (found,) = problems_of(text, tmp_path)
     assert "a secret is not written in a file" in found
+
+
+class _Inner(BaseModel):
+    secret: SecretStr
+
+
+class _Middle(BaseModel):
+    inner: _Inner
+
+
+class _Outer(BaseModel):
+    middle: _Middle
+
+
+async def _nothing(*_: object) -> None:
+    return None
+
+
+def test_no_secret_stays_in_what_was_read_however_deep_it_is():
+    documents = parse_documents("alarms: {a: {middle: {inner: {secret: env:A}}}}", "x.yaml")
+    wanted = read_wanted(documents, {"alarms": ConfigurationKind("alarms", "Alarms.", _Outer, _nothing)})
+    (entry,) = wanted.entries
+    built, problems = build_entry(entry, {("middle", "inner", "secret"): "hunter2"})
+    assert (isinstance(built, _Outer) and built.middle.inner.secret.get_secret_value(), problems) == ("hunter2", [])
+    assert entry.data == {"middle": {"inner": {}}}

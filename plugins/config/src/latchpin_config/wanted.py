@@ -5,6 +5,7 @@ Secrets are references in files. They are put in afterwards, where they are read
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -158,7 +159,7 @@ def _take_references(
 
 def _fill(data: Mapping[str, Any], secrets: Mapping[tuple[str, ...], str]) -> dict[str, Any]:
     """What an entry says, with secrets at their places."""
-    filled = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
+    filled: dict[str, Any] = copy.deepcopy(dict(data))
     for path, secret in secrets.items():
         holder = filled
         for part in path[:-1]:
