@@ -16,7 +16,7 @@ from latchpin.errors import (
 )
 from latchpin.model import Reply
 
-__all__ = ["AWAY", "NothingThere", "read_reply", "told_away"]
+__all__ = ["AWAY", "UNWRAPPING", "NothingThere", "read_reply", "told_away"]
 
 AWAY = "See that VAULT_ADDR is right and that the server runs and is unsealed. Keys at hand serve until a restart."
 _TOO_OLD = "Lower min_decryption_version of the Transit key, or restore the store from when that version was in use."
@@ -27,6 +27,8 @@ _NOTHING = (
 _OTHER_TYPE = "Make a Transit key of the type aes256-gcm96, the default, and name it in VAULT_TRANSIT_KEY."
 _DAMAGED = "Restore the key ring from a backup, or name the Transit key that wrapped it."
 _MOVED = "Name the active server, or what leads to it, in VAULT_ADDR: Latchpin follows no redirects."
+UNWRAPPING = "unwrapping"
+"""The act whose refusal may mean that the wrapped key is damaged."""
 _SECONDS_TO_WAIT = 1
 _REDIRECTS = range(300, 400)
 
@@ -98,7 +100,7 @@ def _refusal(told: str, said: str, act: str) -> LatchpinError:
         return ConfigurationError(told, remedy=_KEY_GONE)
     if "non-AEAD" in said:
         return ConfigurationError(told, remedy=_OTHER_TYPE)
-    if act == "unwrapping":
+    if act == UNWRAPPING:
         return Unsealable(told, remedy=_DAMAGED)
     return ConfigurationError(told, remedy=_NOTHING)
 

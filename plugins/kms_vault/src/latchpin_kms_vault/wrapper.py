@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from latchpin.errors import Unsealable, UpstreamUnreadable
 
 from latchpin_kms_vault.client import VaultClient
-from latchpin_kms_vault.replies import AWAY
+from latchpin_kms_vault.replies import AWAY, UNWRAPPING
 from latchpin_kms_vault.settings import VaultSettings
 
 __all__ = ["TransitWrapper"]
@@ -44,7 +44,7 @@ class TransitWrapper:
         if len(wrapped) > _LONGEST or not _WRAPPED.fullmatch(wrapped):
             raise Unsealable("this key was not wrapped by OpenBao or Vault, or it is damaged")
         body = {"ciphertext": wrapped.decode(), "associated_data": _associated(context)}
-        plain = await self._ask("decrypt", body, "unwrapping")
+        plain = await self._ask("decrypt", body, UNWRAPPING)
         try:
             return b64decode(plain, validate=True)
         except ValueError:
