@@ -132,7 +132,7 @@ async def test_without_credentials_the_remedy_says_so(nobody):
     assert (error.detail, "best a role" in error.remedy) == ("no AWS credentials were found", True)
 
 
-async def test_credentials_that_cannot_be_read_are_told(nobody, monkeypatch):
+async def test_credentials_that_cannot_be_read_are_told(nobody):
     (nobody / "credentials").write_text("[default]\naws_access_key_id = only-half\n")
     error = await refusal(AwsKmsSettings(kms_aws_key_id=ARN))
     assert (type(error), "PartialCredentialsError" in error.detail) == (ConfigurationError, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -227,7 +228,7 @@ async def test_a_server_that_is_busy_is_tried_again_with_the_same_message_id(mai
     assert len(mail.got) == 1
 
 
-async def test_a_mailbox_that_is_not_there_is_given_up_at_once(mail: MailServer, gateway: InnerGateway, diagnose):
+async def test_a_mailbox_that_is_not_there_is_given_up_at_once(mail: MailServer, gateway: InnerGateway):
     entry = await gateway_of(gateway.application)
     await connect(gateway.application, entry, ALICE, spent=True)
     mail.refuses = "550 no such user"
@@ -249,7 +250,7 @@ async def test_a_server_that_is_away_is_tried_for_two_days(mail: MailServer, env
     assert "localhost:1" in dead.reason
 
 
-async def test_nothing_is_sent_where_somebody_takes_tls_away(environment, gateway: InnerGateway, tmp_path):
+async def test_nothing_is_sent_where_somebody_takes_tls_away(environment, gateway: InnerGateway):
     entry = await gateway_of(gateway.application)
     await connect(gateway.application, entry, ALICE, spent=True)
     with run_mail_server(None) as server:
@@ -382,10 +383,8 @@ async def test_of_two_workers_one_sends(mail: MailServer, pair):
 
 @pytest.mark.backends("sqlite")
 async def test_a_gateway_that_serves_sends_it_and_the_commands_say_what_is_wrong(
-    backend: GatewayBackend, mail: MailServer, monkeypatch, tmp_path: Path
+    backend: GatewayBackend, mail: MailServer, tmp_path: Path
 ):
-    import os
-
     settings = {name: os.environ[name] for name in (*settings_for(mail), "SSL_CERT_FILE")}
     environment = settings_of(backend) | settings
     with deploy_gateway(backend, tmp_path, "serve", **settings):

@@ -105,7 +105,7 @@ async def test_what_nothing_helps_dies_at_once_and_what_is_moot_is_not_listed(ou
     assert found.state == "moot"
 
 
-async def test_one_that_nobody_can_deliver_holds_up_no_other(outbox: Outbox, caplog):
+async def test_one_that_nobody_can_deliver_holds_up_no_other(outbox: Outbox):
     async def deliver(entry: Entry) -> None:
         if entry.id == "bad":
             raise ZeroDivisionError

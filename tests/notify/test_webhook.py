@@ -143,7 +143,7 @@ async def test_what_is_mended_before_it_could_be_told_is_not_told(told, gateway:
     assert receiver.events == ["connection.needs_person"], "neither again, nor that it is over"
 
 
-async def test_who_is_gone_is_told_nothing_more(told, gateway: InnerGateway, receiver: Receiver, tmp_path, diagnose):
+async def test_who_is_gone_is_told_nothing_more(told, gateway: InnerGateway, receiver: Receiver):
     receiver.answers = [410]
     entry = await gateway_of(gateway.application)
     await connect(gateway.application, entry, ALICE, spent=True)
@@ -191,7 +191,7 @@ async def test_with_several_secrets_each_signs(told, environment, gateway: Inner
     assert receiver.bad == 1
 
 
-async def test_a_private_address_is_refused_unless_a_setting_lets_it(environment, receiver: Receiver, tmp_path):
+async def test_a_private_address_is_refused_unless_a_setting_lets_it(environment, receiver: Receiver):
     environment.setenv("OAUTH_ALLOW_PRIVATE_NETWORKS", "false")
     environment.setenv("WEBHOOK_URLS", receiver.url.replace("http://", "https://"))
     environment.setenv("WEBHOOK_SECRETS", SECRET)
