@@ -46,7 +46,12 @@ async def check_rotation(context: CheckContext) -> Sequence[Finding]:
     for key in report.keys:
         if key.state != "earlier" or not key.verdict:
             continue
-        severity = Severity.OK if key.can_go else Severity.WARNING
-        title = f"Key {key.id} ({key.where}) {'can be taken out' if key.can_go else 'is still needed'}"
-        findings.append(Finding(severity, title, key.verdict, "See what stands under it.", _STATUS))
+        title = f"Key {key.id} ({key.where}) "
+        if key.can_go:  # what plugins seal without naming it, only the command sees
+            title += "seems to be needed no more"
+            retire = f"latchpin keys retire {key.id}"
+            findings.append(Finding(Severity.OK, title, remedy="Prove it, and take it out.", command=retire))
+        else:
+            title += "is still needed"
+            findings.append(Finding(Severity.WARNING, title, key.verdict, "See what stands under it.", _STATUS))
     return findings or [Finding(Severity.OK, "Everything is sealed under today's key")]
