@@ -11,7 +11,9 @@ from latchpin.clients.secrets import open_registered_secret
 from latchpin.contracts import KeyedRow, ReplacingClients
 from latchpin.errors import Conflict, RecordConflict
 from latchpin.model import Sealed
+from latchpin.settings.core import CoreSettings
 from latchpin.tokens.renewal import lease_of
+from latchpin.tokens.shared_renewals import LEASE_MARGIN
 from latchpin_key_ring import resealing
 from latchpin_key_ring.counting import uses_of
 from latchpin_key_ring.resealing import Outcome, progress_of, reseal_rows
@@ -107,6 +109,25 @@ async def test_a_token_that_is_being_renewed_is_left_until_that_has_ended(openin
         outcome = await reseal_rows(one.application, tell=silent, pause=pause)
         assert (turns, outcome.busy) == (1, 0)
         await rows.require(one)
+
+
+async def test_a_row_that_one_who_was_killed_held_is_sealed_anew_once_its_lease_has_ended(opening: Open):
+    async with opening(source="settings") as one:
+        rows = await fill(one)
+    async with opening(secret=SECOND, old=OLD, source="settings") as one:
+        place = lease_of(rows.gateway_id, "alice@example.com", "work")
+        life = timedelta(seconds=CoreSettings.model_fields["oauth_request_timeout"].default) + LEASE_MARGIN
+        killed = one.services.leases.hold("refresh", place, life=life)
+        await killed.__aenter__()
+
+        async def pause(seconds: float) -> None:
+            one.clock.advance(seconds=seconds)
+
+        outcome = await reseal_rows(one.application, tell=silent, pause=pause)
+        assert outcome.busy == 0
+        assert (await one.count()).besides(one.key) == 0
+        await rows.require(one)
+        await killed.__aexit__(None, None, None)
 
 
 async def test_what_was_killed_is_gone_on_with(opening: Open, environment: pytest.MonkeyPatch):

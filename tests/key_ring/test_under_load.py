@@ -136,9 +136,7 @@ async def test_ten_thousand_rows_under_load(backend: GatewayBackend, tmp_path: P
             load_ = Load(served, gateway_id, rows)
             async with load_.going_on():
                 key, _ = await succeeds("keys", "rotate", env=env, cwd=tmp_path)
-                code, _, said = await latchpin(
-                    "keys", "reseal", env=env, cwd=tmp_path, kill_at=r"\.\.\. [1-9]\d{2,} of|\.\.\. [1-9],\d{3} of"
-                )
+                code, _, said = await latchpin("keys", "reseal", env=env, cwd=tmp_path, kill_at=r"\.\.\. [1-9]")
                 assert code < 0, said
                 _, said_again = await succeeds("keys", "reseal", env=env, cwd=tmp_path)
             assert load_.calls > PEOPLE

@@ -30,9 +30,9 @@ _ID = "reseal"
 _LIFE = timedelta(seconds=20)
 """One that was killed is waited for so long."""
 AT_ONCE = 64
-PASSES = 8
-PAUSE = 1.0
-"""Seconds before rows that somebody was at work on are tried again."""
+PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0, 8.0)
+"""Seconds before rows that somebody was at work on are tried again; in all, longer than one who was killed holds a row,
+and each shorter than ``_LIFE``."""
 
 Tell = Callable[["Outcome"], Awaitable[None]]
 Pause = Callable[[float], Awaitable[object]]
@@ -69,7 +69,7 @@ async def reseal_rows(application: Application, *, tell: Tell, pause: Pause = as
     """
     context, outcome = application.services.context, Outcome()
     async with _alone(context) as note:
-        for turn in range(PASSES):
+        for seconds in (*PAUSES, None):
             outcome.closed.clear()
             outcome.left.clear()
             outcome.busy = 0
@@ -80,13 +80,13 @@ async def reseal_rows(application: Application, *, tell: Tell, pause: Pause = as
                     await note(outcome)
                     await tell(outcome)
             except BackendUnavailable:  # a store that is busy for a moment ends no work of minutes
-                if turn + 1 == PASSES:
+                if seconds is None:
                     raise
                 outcome.busy += 1
             if not outcome.busy:
                 break
-            if turn + 1 < PASSES:
-                await pause(PAUSE)
+            if seconds is not None:
+                await pause(seconds)
     return outcome
 
 
