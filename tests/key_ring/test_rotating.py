@@ -112,6 +112,24 @@ async def test_of_two_who_rotate_at_once_one_key_comes_of_it(opening: Open):
         assert two.key == keys[0].id
 
 
+async def test_a_ring_that_is_begun_while_another_process_looks_for_it_is_seen(opening: Open):
+    async with opening() as one, opening() as two:
+        kept, made = two.context.kept, []
+
+        class Between:
+            """The other one begins the ring after this one has seen none."""
+
+            async def get(self, name: str) -> str | None:
+                if not made:
+                    made.append(await rotating.announce(one.ring, one.context))
+                return await kept.get(name)
+
+            put = kept.put
+
+        two.ring.keeper._kept = Between()
+        assert (await rotating.announce(two.ring, two.context)).id == made[0].id
+
+
 async def test_everything_is_sealed_anew_and_the_old_key_goes(opening: Open):
     async with opening() as one, opening() as two:
         first = await one.rotate(two)

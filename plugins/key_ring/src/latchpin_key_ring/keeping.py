@@ -82,10 +82,10 @@ class RingKeeper:
             BackendUnavailable: the store cannot be asked.
         """
         held = await self._documents.get(_ID)
+        if held is None and (begun := await self._kept.get(_NOTED)) is None:
+            return None
+        held = held or await self._documents.get(_ID)  # it may have been begun between the two looks
         if held is None:
-            begun = await self._kept.get(_NOTED)
-            if begun is None:
-                return None
             raise KeyRingUnusable(
                 f"the key ring {begun} was begun, and is no longer in the record store", remedy=_RESTORE
             )
