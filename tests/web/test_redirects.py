@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from fastapi.responses import RedirectResponse, Response
-from latchpin.web import identity
+from latchpin.web import cookies
 from latchpin.web.targets import lead_to
 
 AS_WRITTEN = "https://as.example.com:8443/authorize?a=b%20c&state=x.y-z_~&scope=mcp%3Aread+b#top"
@@ -40,7 +40,7 @@ def test_a_cookie_is_written_as_the_framework_does(secure, value, seconds):
     services = SimpleNamespace(settings=SimpleNamespace(secure=secure))
     request = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(services=services)))
     ours, theirs = Response(), Response()
-    identity._set_cookie(request, ours, "__Host-x", value, seconds)
+    cookies._set_cookie(request, ours, "__Host-x", value, seconds)
     theirs.set_cookie("__Host-x", value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="lax")
     assert ours.raw_headers == theirs.raw_headers
 
@@ -48,4 +48,4 @@ def test_a_cookie_is_written_as_the_framework_does(secure, value, seconds):
 @pytest.mark.parametrize("value", ["a;b", "a b", 'a"', "a\r\nb", "\N{SNOWMAN}", "a,b"])
 def test_a_value_that_would_have_to_be_quoted_is_no_cookie(value):
     with pytest.raises(ValueError, match="quoted"):
-        identity._set_cookie(SimpleNamespace(), Response(), "__Host-x", value, 1)
+        cookies._set_cookie(SimpleNamespace(), Response(), "__Host-x", value, 1)
