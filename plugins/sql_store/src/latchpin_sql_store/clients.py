@@ -15,6 +15,8 @@ __all__ = ["SqlClients"]
 _GET = select(clients).where(
     clients.c.gateway_id == bindparam("of_gateway"), clients.c.issuer == bindparam("of_issuer")
 )
+_LOCK = select(clients).where(clients.c.id == bindparam("wanted")).with_for_update()
+_REPLACE = update(clients).where(clients.c.id == bindparam("wanted"))
 _DELETE = delete(clients).where(clients.c.id == bindparam("wanted"))
 
 
@@ -54,12 +56,13 @@ class SqlClients:
 
     async def replace(self, client: RegisteredClient, *, replacing: RegisteredClient) -> None:
         """Write ``client`` over ``replacing``; see ``ReplacingClients``."""
-        same = [clients.c[name] == value for name, value in _told_apart(replacing).items()]
-        statement = update(clients).where(*same).values(**to_row(clients, client))
+        row = to_row(clients, client)
 
         def run(connection: Connection) -> None:
-            if not connection.execute(statement).rowcount:
+            held = connection.execute(_LOCK, {"wanted": replacing.id}).mappings().first()
+            if held is None or from_row(RegisteredClient, clients, held) != replacing:
                 raise RecordConflict("the client was changed or deleted meanwhile")
+            connection.execute(_REPLACE, row | {"wanted": replacing.id})
 
         await self._database.write(client.gateway_id, client.issuer, run=run)
 
@@ -68,9 +71,3 @@ class SqlClients:
         return await self._database.write(
             "", id, run=lambda connection: bool(connection.execute(_DELETE, {"wanted": id}).rowcount)
         )
-
-
-def _told_apart(client: RegisteredClient) -> dict[str, object]:
-    """What tells a client from what it was before: its id, and its secrets, no two of which look alike when sealed."""
-    row = to_row(clients, client)
-    return {name: row[name] for name in ("id", "client_secret", "registration_access_token")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from latchpin.contracts import RecordStore, ReplacingClients
@@ -134,3 +135,37 @@ class ClientRules(OpenedBackend):
         again = store.clients.replace(before, replacing=winners[0])
         await refused(again, RecordConflict, "a client that is gone is not changed")
         await gives(store.clients.list(), [], "a refused change leaves nothing")
+
+    async def test_a_client_is_compared_as_a_whole(self, store: RecordStore, clock: MovedClock) -> None:
+        """Where the store can change one in place: one that differs in any field is another than the one that was read.
+
+        A blank at the end counts, and so does the case of letters.
+        """
+        if not isinstance(store.clients, ReplacingClients):
+            return
+        (gateway,) = await _gateways(store, clock, 1)
+        stored = samples.registered_client(clock(), gateway_id=gateway.id)
+        await store.clients.put(stored)
+        wanted = replace(stored, client_secret=None)
+        others: dict[str, Any] = {
+            "gateway_id": samples.new_id(),
+            "issuer": stored.issuer + "/",
+            "client_id": stored.client_id.upper(),
+            "client_secret": None,
+            "redirect_uris": (*stored.redirect_uris, "https://gateway.example.com/other"),
+            "grant_types": (),
+            "scope": stored.scope + " ",
+            "token_endpoint_auth_method": "none",
+            "registration_client_uri": None,
+            "registration_access_token": None,
+            "created_at": stored.created_at - timedelta(microseconds=1),
+            "expires_at": None,
+            "is_active": not stored.is_active,
+        }
+        for name, value in others.items():
+            read = replace(stored, **{name: value})
+            refusal = f"a client is changed only where all of it is as it was read, {name} too"
+            await refused(store.clients.replace(wanted, replacing=read), RecordConflict, refusal)
+        await gives(store.clients.list(), [stored], "a refused change changes nothing")
+        await store.clients.replace(wanted, replacing=stored)
+        await gives(store.clients.list(), [wanted], "where all of it is as it was read, it is changed")
