@@ -13,12 +13,14 @@ import pytest
 from latchpin.assembly.assembling import assemble
 from latchpin.clients.directory import ClientDirectory
 from latchpin.contracts import DerivedKey
+from latchpin.defaults.aes_gcm import AesGcmCipher
 from latchpin.errors import ConfigurationError, Unsealable, UpstreamError, UpstreamUnreachable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
 from latchpin.plugins.host import Plugins
 from latchpin.records.kept import KeyValues
 from latchpin.settings.core import CoreSettings
 from latchpin.workers.fetched_keys import SOONEST, fetched_keys
+from latchpin.workers.keys import random_keys
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
 from latchpin_testing import (
@@ -246,6 +248,19 @@ async def test_a_silent_service_leaves_the_keys_at_hand_in_use(caplog):
         assert keys.current == KEYS["one"]
     assert "could not be fetched anew (OSError)" in caplog.text
     assert "secret host" not in caplog.text
+
+
+@pytest.mark.needs("latchpin_memory_store")
+async def test_a_worker_that_fetches_another_key_shares_the_keys_of_those_that_run():
+    """They read theirs at their start, so what is signed under one that is made after it counts for none of them."""
+    from latchpin_memory_store.records import MemoryRecordStore
+
+    kept, service, pauses = KeyValues(MemoryRecordStore(MovedClock())), Service("one"), StandInPauses()
+    async with fetched_keys(service, every=EVERY, pause=pauses) as keys:
+        runs = await random_keys(kept, AesGcmCipher(keys), "tickets")
+        service.names = ("two", "one")
+        async with fetched_keys(service, every=EVERY, pause=pauses) as others:
+            assert await random_keys(kept, AesGcmCipher(others), "tickets") == runs
 
 
 @pytest.mark.parametrize(

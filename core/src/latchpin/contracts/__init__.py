@@ -30,6 +30,7 @@ from latchpin.contracts.gates import ScopeCeilings, ToolGate, ToolGates, Verdict
 from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
 from latchpin.contracts.key_uses import KeyedRow, KeyUse
 from latchpin.contracts.keys import (
+    ChangingKeys,
     Cipher,
     DerivedKey,
     KeyNaming,
@@ -87,6 +88,7 @@ __all__ = [
     "CallOutcome",
     "Check",
     "CheckContext",
+    "ChangingKeys",
     "Cipher",
     "ClientAuthentication",
     "ClientRecords",

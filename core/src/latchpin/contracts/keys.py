@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from latchpin.model import Sealed
 
 __all__ = [
+    "ChangingKeys",
     "Cipher",
     "DerivedKey",
     "KeyNaming",
@@ -44,6 +45,17 @@ class Keys(Protocol):
 
     def find(self, key_id: str) -> DerivedKey | None:
         """The key called ``key_id``, today's or an earlier one; None if it is not known."""
+
+
+@runtime_checkable
+class ChangingKeys(Protocol):
+    """Keys that say whether today's may become another while the gateway runs. Optional: without it, it does not.
+
+    Attributes:
+        changes: it may, as with keys that are fetched; then a worker that runs may have another one than the next does.
+    """
+
+    changes: bool
 
 
 class KeySource(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from latchpin.contracts import Keys
+from latchpin.contracts import ChangingKeys, Keys
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 from latchpin.oauth import base64url
@@ -34,7 +34,7 @@ class AesGcmCipher:
     @property
     def changes(self) -> bool:
         """Whether today's key may become another one while we run."""
-        return bool(getattr(self._ring, "changes", False))
+        return isinstance(self._ring, ChangingKeys) and self._ring.changes
 
     def key_of(self, sealed: Sealed) -> str:
         """Name the key that a sealed value says it was sealed under."""

@@ -38,7 +38,7 @@ class KeyRing:
 
 
 class SwitchedKeys:
-    """Implements ``latchpin.contracts.Keys``: those of the settings until there are others.
+    """Implements ``latchpin.contracts.Keys`` and ``ChangingKeys``: those of the settings until there are others.
 
     Args:
         own: those of the settings.

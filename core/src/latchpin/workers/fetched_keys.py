@@ -28,7 +28,9 @@ Pause = Callable[[float], Awaitable[object]]
 
 
 class _FetchedKeys:
-    """Implements ``latchpin.contracts.Keys``."""
+    """Implements ``latchpin.contracts.Keys`` and ``ChangingKeys``."""
+
+    changes = True
 
     def __init__(self, keys: Sequence[DerivedKey]) -> None:
         self.missed = asyncio.Event()
