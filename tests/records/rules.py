@@ -359,6 +359,21 @@ class KeptRules(OpenedPieces):
         await gives(store.kept.get(NAME), "mine", "a refused take changes nothing")
         await gives(store.kept.take(NAME, value="mine"), "mine", "take(value=...) takes that value")
 
+    async def test_kept_replaced_only_if_it_is_that(self, store: Pieces, clock: MovedClock, advance: Advance) -> None:
+        """Also its end is the new value's; what has expired is nothing to replace."""
+        await gives(store.kept.replace(NAME, "new", replacing="old"), False, "where nothing stands nothing is replaced")
+        await gives(store.kept.get(NAME), None, "a refused replace changes nothing")
+        await store.kept.put(NAME, "old", expires_at=clock() + LEASE)
+        await gives(store.kept.replace(NAME, "new", replacing="OLD"), False, "only the value that is named is replaced")
+        await gives(store.kept.get(NAME), "old", "a refused replace changes nothing")
+        replaced = store.kept.replace(NAME, "new", replacing="old", expires_at=clock() + 2 * LEASE)
+        await gives(replaced, True, "the value that is named is replaced")
+        await advance(LEASE)
+        await gives(store.kept.get(NAME), "new", "the new value stands until its own expires_at")
+        await advance(LEASE)
+        await gives(store.kept.replace(NAME, "newer", replacing="new"), False, "an expired value cannot be replaced")
+        await gives(store.kept.get(NAME), None, "an expired value stays gone")
+
     async def test_kept_until_it_expires(self, store: Pieces, clock: MovedClock, advance: Advance) -> None:
         """At ``expires_at`` the value is gone for get, take and put."""
         for name in ("get", "take", "put"):
@@ -404,6 +419,14 @@ class KeptRules(OpenedPieces):
         results = await outcomes(store.kept.put(NAME, f"writer-{number}") for number in range(50))
         holds(len(set(map(str, results))) == 1, "all writers are told the same value", found(results))
         await gives(store.kept.get(NAME), results[0], "the value all were told is the one that stands")
+
+    async def test_kept_replaced_by_many(self, store: Pieces) -> None:
+        """Fifty writers at once over one value: one succeeds, and its value stands."""
+        await store.kept.put(NAME, "old")
+        writers = [store.kept.replace(NAME, f"writer-{number}", replacing="old") for number in range(50)]
+        results = await outcomes(writers)
+        holds(results.count(True) == 1 and results.count(False) == 49, "of many writers one succeeds", found(results))
+        await gives(store.kept.get(NAME), f"writer-{results.index(True)}", "the value of the one that succeeded stands")
 
     async def test_kept_taken_by_many(self, store: Pieces, clock: MovedClock) -> None:
         """Fifty callers at once: one gets it. A one-time link works one time."""

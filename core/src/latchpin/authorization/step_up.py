@@ -130,9 +130,10 @@ class StepUp:
     async def _replace(self, name: str, old: str | None, new: str) -> bool:
         if old == new:
             return True
-        if old is not None and await self._kept.take(name, value=old) is None:
-            return False
-        return await self._kept.put(name, new, expires_at=self._clock() + LIFETIME) == new
+        expires_at = self._clock() + LIFETIME
+        if old is not None:
+            return await self._kept.replace(name, new, replacing=old, expires_at=expires_at)
+        return await self._kept.put(name, new, expires_at=expires_at) == new
 
 
 def _count(note: _Note, refused: StoredToken, operation: str) -> bool:

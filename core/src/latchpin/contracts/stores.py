@@ -181,6 +181,9 @@ class KeyValueRecords(Protocol):
     async def put(self, name: str, value: str, *, expires_at: datetime | None = None) -> str:
         """Keep ``value`` unless an unexpired one stands; return the one that stands now."""
 
+    async def replace(self, name: str, value: str, *, replacing: str, expires_at: datetime | None = None) -> bool:
+        """Compare and swap: write ``value`` if ``replacing`` stands. False: something else does, or nothing."""
+
     async def get(self, name: str) -> str | None:
         """Look. None if there is none or it expired."""
 

@@ -60,17 +60,20 @@ class Barred:
 async def bar(kept: KeyValueRecords, barred: Barred) -> Barred:
     """Keep a person out from now on, and return what stands.
 
-    Who is out already stays so. Only a person's word takes the place of a directory's, which then lets them in no more.
+    Who is out already stays so. Only a person's word takes the place of a directory's, which then lets them in no more:
+    in one write, since a moment without a note would let them in.
 
     Raises:
         RecordConflict: others kept changing it.
     """
     name, ours = _name(barred.email), barred.dump()
     for _ in range(_ATTEMPTS):
-        stands = Barred.load(await kept.put(name, ours))
+        note = await kept.put(name, ours)
+        stands = Barred.load(note)
         if barred.by_directory or not stands.by_directory:
             return stands
-        await kept.take(name, value=stands.dump())
+        if await kept.replace(name, ours, replacing=note):
+            return barred
     raise RecordConflict("whether a person is out kept changing while it was to be written")
 
 

@@ -33,7 +33,7 @@ async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) ->
     """Let nothing count that was issued to ``email``, or to ``EVERYBODY``, until ``now``.
 
     The note stays: a bearer token may be good for years, and a session for as long as SESSION_LIFETIME_SECONDS once
-    was. Of two that are written at once, the later stands.
+    was. Of two that are written at once, the later stands; at no moment is there none.
 
     Other workers are told by a stamp (``read_stamp``), which is renewed after the note is written.
 
@@ -48,9 +48,8 @@ async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) ->
 async def _write_end(kept: KeyValueRecords, name: str, now: datetime) -> None:
     for _ in range(_ATTEMPTS):
         stands = await kept.put(name, now.isoformat())
-        if datetime.fromisoformat(stands) >= now:
+        if datetime.fromisoformat(stands) >= now or await kept.replace(name, now.isoformat(), replacing=stands):
             return
-        await kept.take(name, value=stands)
     raise RecordConflict("the end of a person's sessions kept changing while it was to be written")
 
 

@@ -45,6 +45,19 @@ class KeyValues:
                 return value
         raise BackendUnavailable("a kept value is written and taken faster than it can be read")
 
+    async def replace(self, name: str, value: str, *, replacing: str, expires_at: datetime | None = None) -> bool:
+        """Write ``value`` if ``replacing`` stands. False: something else does, or nothing."""
+        held = await self._documents.get(name)
+        if held is None or not _same(str(held.body["value"]), replacing):
+            return False
+        wanted = Document(name, {"value": value}, revision=held.revision, expires_at=expires_at)
+        try:
+            stored = await self._documents.put(wanted)
+        except RecordConflict:
+            return False
+        self._remember(name, value, stored.revision)
+        return True
+
     async def get(self, name: str) -> str | None:
         """Look. None if there is none or it expired."""
         held = await self._documents.get(name)
