@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from latchpin.errors import BackendUnavailable, StateAlreadyUsed
@@ -16,65 +12,19 @@ from latchpin.settings import masked
 from latchpin_redis_store.sentinel import Sentinels, parse_sentinels
 from latchpin_redis_store.settings import RedisSettings
 from latchpin_testing import MovedClock, samples
-from redis.asyncio import Redis
 
 from tests.redis_store.test_layout import opened
-from tests.servers import Reservation, ServerProcess
-from tests.servers.databases import valkey_binary
+from tests.servers.sentinels import SentinelGroup
 
 DEADLINE = 60
 """Seconds that a failover may take on a busy machine; it takes one."""
 
 
-class Group:
-    """A primary, two replicas and three Sentinels, which agree within half a second that a server is gone."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._folder = folder
-        self._stack = stack
-        self.ports = [stack.enter_context(Reservation()).port for _ in range(6)]
-        self.primary = self._serve(0)
-        self.replicas = [self._serve(number, "--replicaof", "127.0.0.1", str(self.ports[0])) for number in (1, 2)]
-        for number in (3, 4, 5):
-            self._watch(number)
-
-    @property
-    def url(self) -> str:
-        return "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in self.ports[3:]) + "/latchpin/0"
-
-    def _start(self, *command: str) -> ServerProcess:
-        return self._stack.enter_context(ServerProcess([str(valkey_binary()), *command], cwd=self._folder))
-
-    def _serve(self, number: int, *options: str) -> ServerProcess:
-        place = ["--port", str(self.ports[number]), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
-        process = self._start(*place, "--dbfilename", f"{number}.rdb", "--repl-diskless-sync-delay", "0", *options)
-        process.wait_for_output("Ready to accept connections" if not options else "Finished with success")
-        return process
-
-    def _watch(self, number: int) -> None:
-        file = self._folder / f"sentinel-{number}.conf"
-        file.write_text(
-            f"port {self.ports[number]}\nbind 127.0.0.1\ndir {self._folder}\n"
-            f"sentinel monitor latchpin 127.0.0.1 {self.ports[0]} 2\n"
-            "sentinel down-after-milliseconds latchpin 500\nsentinel failover-timeout latchpin 5000\n"
-        )
-        self._start(str(file), "--sentinel").wait_for_output("+slave")
-
-    async def agree(self) -> None:
-        """Wait until each Sentinel knows the other two: only then can they agree."""
-        for port in self.ports[3:]:
-            async with Redis(port=port, protocol=2) as client:
-                async with asyncio.timeout(DEADLINE):
-                    while (await client.sentinel_masters())["latchpin"]["num-other-sentinels"] < 2:  # noqa: ASYNC110  theirs
-                        await asyncio.sleep(0.05)
-
-
 @pytest.fixture
-def group() -> Iterator[Group]:
-    folder = Path(tempfile.mkdtemp(prefix="latchpin-sentinel-"))
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        yield Group(folder, stack)
+def group() -> Iterator[SentinelGroup]:
+    group = SentinelGroup()
+    yield group
+    group.close()
 
 
 async def insist(attempt):
@@ -94,7 +44,6 @@ async def test_a_failover_in_the_middle_of_fifty_flows(backend, group):
     flows = [samples.pending_authorization(clock()) for _ in range(50)]
     settings = {"redis_wait_replicas": 1, "redis_max_retries": 1}
     async with opened(group.url, clock=clock, **settings) as (states, records), opened(group.url, clock=clock) as other:
-        await group.agree()
         for flow in flows:
             await states.put(flow)
         gateway = samples.gateway(clock())

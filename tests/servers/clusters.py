@@ -48,10 +48,7 @@ class Node:
 
     def ask(self, *words: str | int) -> Any:
         """Ask one command of this server, whether it has the key or not."""
-        from redis import Redis  # only the cells that test Redis have it
-
-        with Redis(port=self.port, protocol=2) as client:
-            return client.execute_command(*words)
+        return ask(self.port, *words)
 
     @property
     def id(self) -> str:
@@ -169,10 +166,18 @@ def _accepted(node: Node, *words: str) -> bool:
     return True
 
 
+def ask(port: int, *words: str | int) -> Any:
+    """Ask one command of the server on a port of this machine."""
+    from redis import Redis  # only the cells that test Redis have it
+
+    with Redis(port=port, protocol=2) as client:
+        return client.execute_command(*words)
+
+
 def wait_until(true: Any) -> None:
     """Ask again and again until it is so."""
     end = time.monotonic() + DEADLINE
     while not true():
         if time.monotonic() > end:
-            raise TimeoutError("the cluster does not agree")
+            raise TimeoutError("the servers do not agree")
         time.sleep(0.05)
