@@ -18,6 +18,7 @@ from latchpin.contracts import (
 from latchpin.errors import Conflict, InvalidRequest, RecordConflict
 from latchpin.model import Caller, CollectionSpec, Document
 from latchpin.sdk.gateway import Application
+from latchpin.sdk.stores import scan_all
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 
@@ -34,7 +35,7 @@ class Alarms:
         self._kept = kept
 
     async def read(self, names: EntryNames) -> Sequence[StandingEntry]:
-        return [_standing(each, names) for each in await self._kept.scan(limit=1000)]
+        return [_standing(each, names) async for each in scan_all(self._kept)]
 
     async def plan(self, name: str, entry: Any, standing: StandingEntry | None, names: EntryNames) -> PlannedEntry:
         try:

@@ -12,6 +12,7 @@ from datetime import datetime
 from latchpin.contracts import Collection, RecordStore
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
+from latchpin.records.bulk import scan_all
 
 __all__ = ["KEPT", "KeyValues"]
 
@@ -20,7 +21,6 @@ KEPT = CollectionSpec("core_kept")
 _ATTEMPTS = 20
 _MOST_OWN = 10_000
 _LONGEST_OWN = 64
-_PAGE = 500
 
 
 class KeyValues:
@@ -65,12 +65,8 @@ class KeyValues:
 
     async def list(self, prefix: str) -> Mapping[str, str]:
         """Those whose name begins with ``prefix`` and that have not expired."""
-        found: dict[str, str] = {}
-        after: tuple[str, str] | None = None
-        while page := await self._documents.scan(ID_INDEX, Span.prefix(prefix), after=after, limit=_PAGE):
-            found |= {held.id: str(held.body["value"]) for held in page}
-            after = (page[-1].id, page[-1].id)
-        return found
+        found = scan_all(self._documents, ID_INDEX, Span.prefix(prefix))
+        return {held.id: str(held.body["value"]) async for held in found}
 
     async def take(self, name: str, *, value: str | None = None) -> str | None:
         """Remove and return it, atomically: one caller gets it. With ``value``, only if it is that."""

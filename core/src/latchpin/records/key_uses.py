@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from latchpin.contracts import Cipher, Collection, Context, KeyedRow, KeyNaming, KeyUse
+from latchpin.contracts import Cipher, Context, KeyedRow, KeyNaming, KeyUse
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Sealed, Span
+from latchpin.records.bulk import scan_all
 from latchpin.records.kept import KEPT
 from latchpin.records.sealed import open_document, seal_document
 
 __all__ = ["collection_use", "kept_use", "key_ids", "name_collection", "reseal"]
-
-_PAGE = 200
 
 
 def name_collection(spec: CollectionSpec) -> str:
@@ -53,21 +52,13 @@ def _unknown(_sealed: Sealed) -> str:
     return ""
 
 
-async def _scan(collection: Collection, within: Span) -> AsyncIterator[Document]:
-    after: tuple[str, str] | None = None
-    while page := await collection.scan(ID_INDEX, within, after=after, limit=_PAGE):
-        for document in page:
-            yield document
-        after = page[-1].id, page[-1].id
-
-
 async def _rows_of(spec: CollectionSpec, context: Context) -> AsyncIterator[KeyedRow]:
     stored, cipher = context.records.collection(spec), context.cipher
 
     async def write(document: Document) -> None:
         await stored.put(seal_document(spec, open_document(spec, document, cipher), cipher))
 
-    async for document in _scan(stored, Span()):
+    async for document in scan_all(stored):
         sealed = [document.body[name] for name in spec.sealed if document.body.get(name) is not None]
         if sealed:
             yield KeyedRow(key_ids(cipher, sealed), partial(write, document), document.expires_at)
@@ -84,7 +75,7 @@ async def _kept_rows(
         value = f"{cipher.key_id} {anew}" if lead else anew  # what leads names the key
         await stored.put(replace(document, body={**document.body, "value": value}))
 
-    async for document in _scan(stored, Span.prefix(prefix)):
+    async for document in scan_all(stored, ID_INDEX, Span.prefix(prefix)):
         sealed = str(document.body["value"]).rpartition(" ")[2]
         anew = None if place is None else partial(write, document, place(document.id))
         yield KeyedRow(key_ids(cipher, [sealed]), anew, document.expires_at)

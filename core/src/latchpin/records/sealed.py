@@ -10,10 +10,9 @@ from typing import Any
 from latchpin.contracts import Cipher, Collection, RecordStore
 from latchpin.errors import Unsealable
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Sealed, Span
+from latchpin.records.bulk import scan_all
 
 __all__ = ["count_closed", "open_collection", "open_document", "seal_document"]
-
-PAGE = 200
 
 
 def open_collection(spec: CollectionSpec, records: RecordStore, cipher: Cipher) -> Collection:
@@ -26,13 +25,9 @@ async def count_closed(spec: CollectionSpec, records: RecordStore, cipher: Ciphe
     """How many documents of a collection have a sealed member that no key opens."""
     if not spec.sealed:
         return 0
-    stored, count = records.collection(spec), 0
-    after: tuple[str, str] | None = None
+    stored = records.collection(spec)
     opener = _SealedCollection(spec, stored, cipher)
-    while page := await stored.scan(after=after, limit=PAGE):
-        count += sum(not opener.opens(document) for document in page)
-        after = page[-1].id, page[-1].id
-    return count
+    return sum([not opener.opens(document) async for document in scan_all(stored)])
 
 
 def seal_document(spec: CollectionSpec, document: Document, cipher: Cipher) -> Document:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from latchpin.errors import RecordConflict, Unsealable
 from latchpin.identity.barred import find_barred
 from latchpin.model import Document, Gateway, Span, StoredToken, index_time
+from latchpin.records.bulk import scan_all
 from latchpin.services import Services
 from latchpin.tokens.endpoint import Revocation
 from latchpin.tokens.owed_documents import OWED, OWED_TOKENS
@@ -138,11 +139,7 @@ class OwedRevocations:
     async def list(self, email: str | None = None) -> list[Owed]:
         """What is owed, and what came to an end lately; the newest first. Of everybody, or of one person."""
         index, span = ("id", Span()) if email is None else ("person", Span.only(_person(email)))
-        found: list[Owed] = []
-        after: tuple[str, str] | None = None
-        while page := await self._kept.scan(index, span, after=after, limit=_PAGE):
-            found += [_read(document) for document in page]
-            after = (page[-1].id if email is None else page[-1].fields[index], page[-1].id)
+        found = [_read(document) async for document in scan_all(self._kept, index, span)]
         return sorted((each for each in found if each.gateway_id), key=lambda each: each.since, reverse=True)
 
     async def work(self) -> int:

@@ -6,6 +6,7 @@ What an event says is kept at once. The rest is looked for through all connectio
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from latchpin.contracts import Clock, Collection, Context, KeyValueRecords, Teller
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Fact, Span
+from latchpin.sdk.stores import scan_all
 
 from latchpin_attention.facts import MENDED, NEEDS_PERSON
 from latchpin_attention.finding import find_needs
@@ -31,7 +33,6 @@ STANDING = Span.only("standing")
 LOOK_EVERY = timedelta(minutes=10)
 """So often, one of all workers looks through the connections."""
 _LOOKS = "attention-look"
-_PAGE = 500
 
 
 class NeedsBook:
@@ -59,11 +60,11 @@ class NeedsBook:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        return [parse_need(each.body["need"]) for each in await self._read("standing")]
+        return [need async for need in self._read("standing")]
 
     async def read_over(self) -> list[Need]:
         """Those that were over within ``OVER_FOR``; raises as ``read`` does."""
-        return [parse_need(each.body["need"]) for each in await self._read("over")]
+        return [need async for need in self._read("over")]
 
     async def add(self, need: Need) -> bool:
         """Keep one and tell of it; False: it was there."""
@@ -96,13 +97,9 @@ class NeedsBook:
             return False
         return True
 
-    async def _read(self, state: str) -> list[Document]:
-        found: list[Document] = []
-        after: tuple[str, str] | None = None
-        while page := await self._documents.scan("state", Span.only(state), after=after, limit=_PAGE):
-            found += page
-            after = (state, page[-1].id)
-        return found
+    async def _read(self, state: str) -> AsyncIterator[Need]:
+        async for held in scan_all(self._documents, "state", Span.only(state)):
+            yield parse_need(held.body["need"])
 
 
 class NeedsRecorder:

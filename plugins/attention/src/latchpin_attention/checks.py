@@ -6,21 +6,20 @@ from collections.abc import Sequence
 
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.model import COMPANY
+from latchpin.sdk.stores import scan_all
 
 from latchpin_attention.book import NEEDS, STANDING
 from latchpin_attention.need import parse_need
 
 __all__ = ["check_needs"]
 
-MOST = 10_000
-
 
 async def check_needs(context: CheckContext) -> Sequence[Finding]:
     """How many there are, as of the last look."""
     if context.records is None:
         return []
-    kept = await context.records.collection(NEEDS).scan("state", STANDING, limit=MOST)
-    needs = [parse_need(each.body["need"]) for each in kept]
+    kept = scan_all(context.records.collection(NEEDS), "state", STANDING)
+    needs = [parse_need(each.body["need"]) async for each in kept]
     broken = sum(each.broken for each in needs)
     shared = sorted({each.gateway_name for each in needs if each.owner == COMPANY and each.broken})
     if shared:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from latchpin.contracts import Clock, Collection
 from latchpin.errors import LatchpinError, RecordConflict
 from latchpin.model import CollectionSpec, Document, Span, index_time
+from latchpin.sdk.stores import scan_all
 
 __all__ = ["Entry", "Moot", "Outbox", "State", "Undelivered", "outbox_spec"]
 
@@ -144,9 +145,9 @@ class Outbox:
                 raise each
         return sum(each for each in done if isinstance(each, int))
 
-    async def list(self, state: State, *, limit: int = _PAGE) -> list[Entry]:
-        """Those of one state, in the order of their ids."""
-        return [_read(each) for each in await self._documents.scan("state", Span.only(state), limit=limit)]
+    async def list(self, state: State) -> list[Entry]:
+        """All of one state, in the order of their ids."""
+        return [_read(each) async for each in scan_all(self._documents, "state", Span.only(state))]
 
     async def get(self, id: str) -> Entry | None:  # noqa: A002  as above
         """Look. None if there is none, or none any more."""

@@ -11,6 +11,7 @@ from typing import Any
 from latchpin.contracts import Clock, Collection
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Fact
+from latchpin.sdk.stores import scan_all
 
 from latchpin_attention.need import Signal
 
@@ -20,7 +21,6 @@ SIGNALS = CollectionSpec("attention_signals")
 REFUSED_FOR = timedelta(days=30)
 """How long a refusal stands that nobody answers: who needs what was refused is refused again."""
 AFTER_THE_END = timedelta(days=90)
-_PAGE = 500
 _ATTEMPTS = 5
 
 
@@ -67,12 +67,7 @@ class Signals:
 
     async def read(self) -> Mapping[str, Signal]:
         """Of all connections of which something was said."""
-        found: dict[str, Signal] = {}
-        after: tuple[str, str] | None = None
-        while page := await self._documents.scan(after=after, limit=_PAGE):
-            found |= {each.id: _parse(each.body) for each in page}
-            after = (page[-1].id, page[-1].id)
-        return found
+        return {each.id: _parse(each.body) async for each in scan_all(self._documents)}
 
     async def _change(self, connection: str, authorization: str, **said: Any) -> None:  # noqa: ANN401  fields of Signal
         """Put what was said beside what was said before of the same authorization."""

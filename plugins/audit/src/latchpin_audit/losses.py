@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from latchpin.contracts import Clock, Collection
 from latchpin.errors import LatchpinError
 from latchpin.model import CollectionSpec, Document
+from latchpin.sdk.stores import scan_all
 
 from latchpin_audit.outbox import Trouble
 
@@ -20,7 +21,6 @@ LOSSES = CollectionSpec("audit_losses", disposable=True)
 KEPT = timedelta(days=7)
 TOLD_AFTER = 1.0
 """Seconds for which changes are gathered: what drops thousands is told once."""
-MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,7 @@ class Losses:
 
 async def read_losses(documents: Collection) -> Sequence[Loss]:
     """Those of all workers of the last seven days."""
-    found = await documents.scan(limit=MOST)
     return [
         Loss(each.id, int(each.body["dropped"]), each.body["reason"], datetime.fromisoformat(each.body["at"]))
-        for each in found
+        async for each in scan_all(documents)
     ]

@@ -10,7 +10,7 @@ from datetime import datetime
 from latchpin.contracts import Collection
 from latchpin.errors import RecordConflict
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
-from latchpin.sdk.stores import put_all
+from latchpin.sdk.stores import put_all, scan_all
 
 from latchpin_audit.entry import AuditEntry
 
@@ -18,7 +18,6 @@ __all__ = ["AUDIT", "AuditRecords"]
 
 AUDIT = CollectionSpec("core_audit", disposable=True)
 
-_PAGE = 500
 RECENT = 1.0
 """Seconds."""
 
@@ -88,9 +87,8 @@ class AuditRecords:
         newest = await self.last()
         end = min(through, newest.number - 1 if newest else 0)
         removed = 0
-        while page := await self._documents.scan(ID_INDEX, Span("", _id(end + 1)), limit=_PAGE):
-            for held in page:
-                removed += await self._documents.delete(held.id)
+        async for held in scan_all(self._documents, ID_INDEX, Span("", _id(end + 1))):
+            removed += await self._documents.delete(held.id)
         return removed
 
 

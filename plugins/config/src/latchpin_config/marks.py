@@ -11,11 +11,11 @@ from typing import Any
 from latchpin.contracts import BulkCollection, Collection, Context
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Span
+from latchpin.sdk.stores import scan_all
 
 __all__ = ["MARKS", "Mark", "Marks", "RuledNotes", "Unfinished"]
 
 MARKS = CollectionSpec("config_marks", ("kind",))
-_MOST = 20_000
 _AT_ONCE = 100
 _UNFINISHED = "unfinished"
 
@@ -91,12 +91,12 @@ class Marks:
 
     async def all(self) -> dict[tuple[str, str], Mark]:
         """All, by kind and entry."""
-        found = [Mark.read(held) for held in await self._documents.scan("kind", limit=_MOST)]
+        found = [Mark.read(held) async for held in scan_all(self._documents, "kind")]
         return {(each.kind, each.entry): each for each in found}
 
     async def of_kind(self, kind: str) -> list[Mark]:
         """Those of a kind."""
-        return [Mark.read(held) for held in await self._documents.scan("kind", Span.only(kind), limit=_MOST)]
+        return [Mark.read(held) async for held in scan_all(self._documents, "kind", Span.only(kind))]
 
     async def put_all(self, marks: Sequence[Mark]) -> None:
         """Write each in the place of the one of its revision; who writes holds the lease of applying.

@@ -16,7 +16,7 @@ from typing import TypeVar
 from latchpin.contracts import Collection
 from latchpin.errors import BackendUnavailable
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span, index_time
-from latchpin.sdk.stores import put_all
+from latchpin.sdk.stores import put_all, scan_all
 
 from latchpin_flows.sheets import SHEETS, FlowSheets, has_only_begun
 from latchpin_flows.steps import MOST_STEPS, FlowStep, dump_step, in_order, parse_steps
@@ -149,10 +149,8 @@ class FlowRecords:
         index, begin = _index_of(query)
         within = Span.prefix(begin)
         after = None if query.before is None else (begin + index_time(query.before), query.before_id)
-        while page := await self._documents.scan(index, within, after=after, limit=page_size, newest_first=True):
-            for held in page:
-                yield summarize(in_order(_steps(held)))
-            after = (page[-1].fields[index], page[-1].id)
+        async for held in scan_all(self._documents, index, within, after=after, newest_first=True, page=page_size):
+            yield summarize(in_order(_steps(held)))
 
     def _remember(self, document: Document) -> None:
         """Its next steps are written without a look, while it goes on here."""

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from latchpin.contracts import Collection
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span, index_time
+from latchpin.sdk.stores import scan_all
 
 from latchpin_flows.steps import FlowStep, describe_step, parse_step
 
@@ -69,13 +70,9 @@ class FlowSheets:
 
     async def scan(self, *, before: datetime | None = None) -> AsyncIterator[Sheet]:
         """Those that stand now, the oldest first; where ``before`` is given, older ones only."""
-        within, after = Span() if before is None else Span("", index_time(before)), None
-        while page := await self._documents.scan(ID_INDEX, within, after=after, limit=_PAGE):
-            for held in page:
-                yield _read(held)
-            if len(page) < _PAGE:
-                return
-            after = (page[-1].id, page[-1].id)
+        within = Span() if before is None else Span("", index_time(before))
+        async for held in scan_all(self._documents, ID_INDEX, within, page=_PAGE):
+            yield _read(held)
 
     async def delete(self, sheet: Sheet) -> None:
         """Remove one whose flows are kept elsewhere now."""

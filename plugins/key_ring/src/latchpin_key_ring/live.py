@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from latchpin.contracts import Context, DerivedKey, Keys
 from latchpin.errors import LatchpinError, RecordConflict
 from latchpin.model import CollectionSpec, Document
+from latchpin.sdk.stores import scan_all
 
 from latchpin_key_ring.errors import KeyRingUnusable
 from latchpin_key_ring.keeping import RingKeeper
@@ -209,12 +210,8 @@ class LiveRing:
 
     async def holders(self) -> Sequence[Holder]:
         """The processes that have the ring open, this one too."""
-        found: list[Holder] = []
-        after: tuple[str, str] | None = None
-        while page := await self._holders.scan(after=after, limit=200):
-            found += [Holder(each.id, str(each.body["ring"]), int(each.body["version"])) for each in page]
-            after = page[-1].id, page[-1].id
-        return found
+        found = scan_all(self._holders)
+        return [Holder(each.id, str(each.body["ring"]), int(each.body["version"])) async for each in found]
 
     async def behind(self) -> Sequence[Holder]:
         """Those that have not the ring as this process has it."""

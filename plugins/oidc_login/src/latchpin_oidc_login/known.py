@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from latchpin.contracts import Context
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import CollectionSpec, Document, Span
+from latchpin.sdk.stores import scan_all
 
 __all__ = ["KNOWN_PEOPLE", "KNOWN_SESSIONS", "KnownAtProvider", "KnownSession"]
 
@@ -18,7 +19,6 @@ KNOWN_SESSIONS = CollectionSpec("oidc_login_sessions", indexes=("there",))
 REMEMBERED = timedelta(days=400)
 """Since the last sign-in: what somebody got by it may be good for a year."""
 MOST_ADDRESSES = 10
-_PAGE = 200
 _TRIES = 8
 
 
@@ -71,14 +71,10 @@ class KnownAtProvider:
     async def sessions_of(self, session: str, *, subject: str) -> list[KnownSession]:
         """The sessions here that began by one at the provider; with ``subject``, only if it is that person's."""
         there, person = self._hash("sid", session), self._hash("sub", subject) if subject else ""
-        found: list[Document] = []
-        after: tuple[str, str] | None = None
-        while page := await self._sessions.scan("there", Span.only(there), after=after, limit=_PAGE):
-            found += page  # all: who signed in often enough would keep one session
-            after = (there, page[-1].id)
+        found = scan_all(self._sessions, "there", Span.only(there))  # all: whoever has many would keep one
         return [
             KnownSession(each.id, each.expires_at or self._clock() + REMEMBERED)
-            for each in found
+            async for each in found
             if not person or each.body["person"] == person
         ]
 

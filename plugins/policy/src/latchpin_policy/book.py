@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from latchpin.contracts import Collection, Context
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
 from latchpin.model import Caller, CollectionSpec
+from latchpin.sdk.stores import scan_all
 from latchpin.sdk.workers import SharedTasks
 
 from latchpin_policy.entry import GroupBody, RuleBody, build_group, build_rule, change_rule, check_rule_name
@@ -79,8 +80,8 @@ class Book:
 
     async def _read(self) -> Policy:
         """Everything; what is as it was gives the same policy, so that what was judged by it stays."""
-        rules = [Rule.read(held) for held in await self._rules.scan(limit=MOST_RULES)]
-        groups = [PeopleGroup.read(held) for held in await self._groups.scan(limit=MOST_GROUPS)]
+        rules = [Rule.read(held) async for held in scan_all(self._rules)]
+        groups = [PeopleGroup.read(held) async for held in scan_all(self._groups)]
         rules.sort(key=lambda rule: (rule.created_at, rule.id))
         groups.sort(key=lambda group: group.name)
         same = self._policy

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from latchpin.contracts import Collection, Context, ToolGate, Verdict
 from latchpin.errors import Conflict, Forbidden, LatchpinError, NotFound, RecordConflict
-from latchpin.model import Caller, CollectionSpec, Document, Gateway, Span
+from latchpin.model import Caller, CollectionSpec, Gateway, Span
 from latchpin.sdk.settings import load
+from latchpin.sdk.stores import scan_all
 from latchpin.sdk.workers import Bounded, SharedTasks
 
 from latchpin_policy.facts import TOOL_APPROVED, TOOL_CHANGED
@@ -35,9 +36,7 @@ MOST_AGAIN = 5
 """So many definitions of one tool are noted in that time."""
 MOST_PINS = 2_000
 """Of one gateway; tools beyond that are held back, and not kept: a server may make up names with each list."""
-MOST_SHOWN = 500
 _MOST = 10_000
-_PAGE = 200
 _TRIES = 5
 
 APPROVED = Verdict(allowed=True, rule="its definition is approved")
@@ -114,22 +113,16 @@ class Pins:
 
     async def _read(self, gateway_id: str) -> PinGate:
         revision = self._revision
-        approved = {pin.name: pin.hashes for pin in await self._scan("gateway", Span.only(gateway_id), MOST_PINS)}
+        approved = {pin.name: pin.hashes async for pin in self._scan("gateway", Span.only(gateway_id))}
         known = self._gates.get(gateway_id)
         gate = known[1] if known is not None and known[1].approved == approved else None
         gate = gate or PinGate(self, gateway_id, approved)
         self._gates[gateway_id] = (revision, gate)
         return gate
 
-    async def _scan(self, index: str, within: Span, most: int) -> list[Pin]:
-        found: list[Document] = []
-        while len(found) < most:
-            after = (found[-1].fields[index], found[-1].id) if found else None
-            page = await self._pins.scan(index, within, after=after, limit=_PAGE)
-            found += page
-            if len(page) < _PAGE:
-                break
-        return [Pin.read(each) for each in found[:most]]
+    async def _scan(self, index: str, within: Span) -> AsyncIterator[Pin]:
+        async for held in scan_all(self._pins, index, within):
+            yield Pin.read(held)
 
     # -- what is seen -------------------------------------------------------------------------------------
 
@@ -190,7 +183,7 @@ class Pins:
 
     async def held(self) -> list[Pin]:
         """Those that wait for approval, oldest first."""
-        return await self._scan("held", Span(), MOST_SHOWN)
+        return [pin async for pin in self._scan("held", Span())]
 
     async def get(self, id: str) -> Pin:  # noqa: A002  as the collection calls it
         """One of them.

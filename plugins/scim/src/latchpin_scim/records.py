@@ -11,6 +11,7 @@ from typing import Any
 from latchpin.contracts import Collection, Context
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Span
+from latchpin.sdk.stores import scan_all
 
 from latchpin_scim.errors import ScimError
 from latchpin_scim.user import User, fold
@@ -47,8 +48,8 @@ class UserRecords:
 
     async def find_external(self, external_id: str) -> list[User]:
         """Who has that ``externalId``; nobody makes it unique."""
-        found = await self._users.scan("external", Span.only(_hash(external_id)), limit=_PAGE)
-        return [_read(each) for each in found]
+        found = scan_all(self._users, "external", Span.only(_hash(external_id)))
+        return [_read(each) async for each in found]
 
     async def list(self, *, skip: int, limit: int) -> tuple[list[User], int]:
         """Some of all users, by id, and how many there are."""

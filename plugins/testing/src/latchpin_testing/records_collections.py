@@ -10,7 +10,7 @@ import pytest
 from latchpin.contracts import Collection, RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Span, index_time
-from latchpin.sdk.stores import put_all
+from latchpin.sdk.stores import put_all, scan_all
 
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.opening import Advance, OpenedBackend
@@ -251,11 +251,7 @@ class CollectionRules(OpenedBackend):
         expected = sorted(stored, key=lambda document: (document.fields["owner"], document.id))
         for newest_first in (False, True):
             wanted = expected[::-1] if newest_first else expected
-            seen: list[Document] = []
-            after: tuple[str, str] | None = None
-            while page := await things.scan("owner", after=after, limit=40, newest_first=newest_first):
-                seen += page
-                after = (page[-1].fields["owner"], page[-1].id)
+            seen = [document async for document in scan_all(things, "owner", newest_first=newest_first, page=40)]
             same([document.id for document in seen], [document.id for document in wanted], "pages give all, in order")
         within = Span("user-2", "user-4")
         some = [document for document in expected if document.fields["owner"] in within]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.sdk.stores import scan_all
 
-from latchpin_aggregator.sets.directory import MOST_SETS, SETS
+from latchpin_aggregator.sets.directory import SETS
 from latchpin_aggregator.sets.gateway_set import GatewaySet
 
 __all__ = ["check_sets"]
@@ -17,7 +18,7 @@ async def check_sets(context: CheckContext) -> Sequence[Finding]:
     if context.records is None:
         return [Finding(Severity.SKIPPED, "Sets were not looked at", "the record store could not be opened")]
     there = {gateway.id for gateway in await context.records.gateways.list()}
-    sets = [GatewaySet.read(held) for held in await context.records.collection(SETS).scan(limit=MOST_SETS)]
+    sets = [GatewaySet.read(held) async for held in scan_all(context.records.collection(SETS))]
     empty = [each for each in sets if not there & set(each.gateways)]
     if not empty:
         return [Finding(Severity.OK, "Each set has a gateway")] if sets else []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from latchpin.contracts import Collection
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
 from latchpin.model import Caller, CollectionSpec, Gateway
+from latchpin.sdk.stores import scan_all
 from latchpin.sdk.workers import Bounded
 
 from latchpin_aggregator.sets.entry import SetBody, build_set, change_set
@@ -46,7 +47,7 @@ class Sets:
 
     async def list(self, caller: Caller) -> builtins.list[GatewaySet]:
         """Those that the caller may use, by slug."""
-        found = [GatewaySet.read(held) for held in await self._documents.scan(limit=MOST_SETS)]
+        found = [GatewaySet.read(held) async for held in scan_all(self._documents)]
         return [each for each in found if each.lets_in(caller)]
 
     async def get(self, slug: str, caller: Caller) -> GatewaySet:

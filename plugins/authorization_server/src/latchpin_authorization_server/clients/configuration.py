@@ -24,8 +24,6 @@ __all__ = ["KIND", "FiledClient"]
 
 _SHORTEST_SECRET = 32
 """Only a plain hash of it is kept, which holds where nobody guesses it."""
-_MOST = 10_000
-_PAGE = 1_000
 
 
 class FiledClient(ClientEntry):
@@ -46,12 +44,7 @@ class ClientEntries:
 
     async def read(self, _names: EntryNames) -> Sequence[StandingEntry]:
         """Those that were entered, newest first."""
-        found: list[StoredClient] = []
-        while page := await self._clients.list("entered", after=found[-1].client.id if found else "", limit=_PAGE):
-            found += page
-            if len(page) < _PAGE or len(found) >= _MOST:
-                break
-        return [_standing(each) for each in found]
+        return [_standing(each) async for each in self._server.client_records.scan("entered")]
 
     async def plan(
         self, name: str, entry: BaseModel, standing: StandingEntry | None, _names: EntryNames

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from latchpin.contracts import Collection
 from latchpin.model import CollectionSpec, Document, Span, index_time
+from latchpin.sdk.stores import scan_all
 
 from latchpin_authorization_server.clients.client import Client, Source, read_client
 
@@ -72,6 +74,11 @@ class ClientRecords:
         within = Span.prefix(f"{source}\n")
         found = await self._documents.scan("source", within, after=seen, limit=limit, newest_first=True)
         return [_parse(held) for held in found]
+
+    async def scan(self, source: Source) -> AsyncIterator[StoredClient]:
+        """All of that source, the newest first."""
+        async for held in scan_all(self._documents, "source", Span.prefix(f"{source}\n"), newest_first=True):
+            yield _parse(held)
 
     async def list_oldest(self, source: Source, *, limit: int) -> builtins.list[StoredClient]:
         """At most ``limit`` of that source, the oldest first."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 
 from latchpin.contracts import Clock, Collection
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Span
+from latchpin.sdk.stores import scan_all
 
 from latchpin_authorization_server.redirect_uris import without_port
 
@@ -47,21 +47,14 @@ class Consents:
 
     async def forget(self, email: str, client_id: str | None = None, *, resource: str | None = None) -> None:
         """The person takes back what they allowed a client, or all clients; with ``resource``: there alone."""
-        async for held in self._scan(Span.only(email)):
+        async for held in scan_all(self._documents, "person", Span.only(email)):
             if client_id in {None, held.body["client_id"]} and resource in {None, held.body["resource"]}:
                 await self._documents.delete(held.id)
 
     async def forget_all(self) -> None:
         """What anybody allowed does not count any more: everybody is asked again."""
-        async for held in self._scan(Span()):
+        async for held in scan_all(self._documents):
             await self._documents.delete(held.id)
-
-    async def _scan(self, within: Span) -> AsyncIterator[Document]:
-        after: tuple[str, str] | None = None
-        while page := await self._documents.scan("person", within, after=after, limit=100):
-            for held in page:
-                yield held
-            after = (page[-1].fields["person"], page[-1].id)
 
 
 def _id(email: str, client_id: str, redirect_uri: str, resource: str) -> str:

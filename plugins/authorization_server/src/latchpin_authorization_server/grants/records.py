@@ -8,6 +8,7 @@ from datetime import datetime
 
 from latchpin.contracts import Collection
 from latchpin.model import CollectionSpec, Document, Span, index_time
+from latchpin.sdk.stores import scan_all
 
 from latchpin_authorization_server.grants.grant import Grant
 
@@ -72,12 +73,8 @@ class GrantRecords:
         return await self._documents.count("client", Span.prefix(f"{client_id}\n")) > 0
 
     async def _scan(self, index: str, prefix: str) -> AsyncIterator[Grant]:
-        after: tuple[str, str] | None = None
-        within = Span.prefix(prefix)
-        while page := await self._documents.scan(index, within, after=after, limit=_PAGE, newest_first=True):
-            for held in page:
-                yield _parse(held)
-            after = (page[-1].fields[index], page[-1].id)
+        async for held in scan_all(self._documents, index, Span.prefix(prefix), newest_first=True):
+            yield _parse(held)
 
 
 def _dump(grant: Grant) -> Document:

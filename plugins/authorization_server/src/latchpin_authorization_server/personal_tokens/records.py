@@ -8,6 +8,7 @@ from datetime import datetime
 
 from latchpin.contracts import Collection
 from latchpin.model import CollectionSpec, Document, Span, index_time
+from latchpin.sdk.stores import scan_all
 
 from latchpin_authorization_server.personal_tokens.token import PersonalToken
 
@@ -15,8 +16,6 @@ __all__ = ["PERSONAL_TOKENS", "PersonalTokenRecords"]
 
 PERSONAL_TOKENS = CollectionSpec("authorization_personal_tokens", ("person",))
 """The index goes on with the time of creation."""
-
-_PAGE = 100
 
 
 class PersonalTokenRecords:
@@ -46,11 +45,8 @@ class PersonalTokenRecords:
     async def list(self, email: str | None = None) -> AsyncIterator[PersonalToken]:
         """One person's, the newest first; without ``email`` everybody's, by person."""
         within = Span() if email is None else Span.prefix(f"{email}\n")
-        after: tuple[str, str] | None = None
-        while page := await self._documents.scan("person", within, after=after, limit=_PAGE, newest_first=True):
-            for held in page:
-                yield _parse(held)
-            after = (page[-1].fields["person"], page[-1].id)
+        async for held in scan_all(self._documents, "person", within, newest_first=True):
+            yield _parse(held)
 
 
 def _dump(token: PersonalToken) -> Document:
