@@ -40,6 +40,7 @@ def test_gateways_are_added_listed_shown_and_removed(latchpin):
     assert shown["discovery"]["token_endpoint"] == "http://127.0.0.1:1/t"
     assert "no gateway" in latchpin("gateways", "show", "other", fails=True)
     latchpin("gateways", "remove", "mine", stdin="n\n", fails=True)
+    assert "Run it again with --yes." in latchpin("gateways", "remove", "mine", fails=True)
     latchpin("gateways", "remove", "mine", "--yes")
     assert latchpin("gateways", "list", "--json") == "[]\n"
 

@@ -100,8 +100,8 @@ def test_what_goes_is_asked_about_and_each_code_is_as_documented(latchpin: Latch
     assert "? gateways.server-001 was in config/a.yaml:6 and is gone from it" in left.stdout
     plan = json.loads(latchpin("diff", "-f", "config", "--prune", "--json", code=1).stdout)
     assert [(each["action"], each["name"]) for each in plan["changes"]] == [("remove", "server-001")]
-    refused = latchpin("apply", "-f", "config", "--prune", code=1)
-    assert "Nothing was written. Where nobody can answer, say --yes." in refused.stderr
+    refused = latchpin("apply", "-f", "config", "--prune", code=2)
+    assert "Nothing was changed: nobody can be asked here. Run it again with --yes." in refused.stderr
     assert "Remove 1" in refused.stderr
     latchpin("apply", "-f", "config", "--prune", "--yes")
     assert "server-001" not in latchpin("gateways", "list").stdout

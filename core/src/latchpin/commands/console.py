@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from latchpin.application import Application
     from latchpin.contracts import StateStore
 
-__all__ = ["TO_SERVERS", "err", "opened", "opened_states", "out", "print_json", "run", "say"]
+__all__ = ["TO_SERVERS", "confirm", "err", "opened", "opened_states", "out", "print_json", "run", "say"]
 
 ResultT = TypeVar("ResultT")
+UNANSWERED = 2
+"""As where an option is missing."""
 
 out = Console(width=width_of_output() or UNLIMITED)
 err = Console(stderr=True)
@@ -35,6 +38,32 @@ def print_json(value: object) -> None:
 def say(text: str) -> None:
     """A word for people, on stderr."""
     err.print(escape(text), highlight=False, soft_wrap=True)
+
+
+def confirm(question: str) -> None:
+    """Ask before what cannot be taken back, on stderr; the command ends unless the answer is yes.
+
+    The command has the option ``--yes``, with which it does not ask. Where nobody answers, as without a terminal, that
+    is said, and the exit code is ``UNANSWERED``.
+
+    Raises:
+        typer.Exit: nobody can be asked.
+        typer.Abort: the answer is no, or Ctrl-C.
+    """
+    if not _is_answered(question):
+        raise typer.Abort
+
+
+def _is_answered(question: str) -> bool:
+    """The answer; a line that a pipe holds is one too."""
+    try:
+        if sys.stdin is not None:
+            return typer.confirm(question, err=True)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+    say("\nNothing was changed: nobody can be asked here. Run it again with --yes.")
+    raise typer.Exit(UNANSWERED)
 
 
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:

@@ -10,7 +10,9 @@ until somebody ends it::
         typer.echo(run(read_note()))
 
 Results go to stdout, everything else to stderr: ``out`` and ``err`` print for people, ``print_table`` prints a table as
-wide as the terminal, ``print_json`` prints for programs, and ``say`` says a word to people on stderr.
+wide as the terminal, ``print_json`` prints for programs, and ``say`` says a word to people on stderr. ``confirm`` asks
+before what cannot be taken back, in a command that has the option ``--yes``; where nobody can be asked, it says so and
+the exit code is 2.
 
 ``opened`` opens what plugins offer only where a hook of ``latchpin.sdk.hooks`` asks for it: ``TO_SERVERS`` are those of
 a command that speaks to a gateway's servers. ``opened_states`` opens the state store alone.
@@ -19,7 +21,7 @@ a command that speaks to a gateway's servers. ``opened_states`` opens the state 
 digits or a name.
 """
 
-from latchpin.commands.console import TO_SERVERS, err, opened, opened_states, out, print_json, run, say
+from latchpin.commands.console import TO_SERVERS, confirm, err, opened, opened_states, out, print_json, run, say
 from latchpin.commands.ending import until_told
 from latchpin.commands.tables import print_table
 from latchpin.commands.which_gateway import OPERATOR, find_gateway
@@ -27,6 +29,7 @@ from latchpin.commands.which_gateway import OPERATOR, find_gateway
 __all__ = [
     "OPERATOR",
     "TO_SERVERS",
+    "confirm",
     "err",
     "find_gateway",
     "opened",

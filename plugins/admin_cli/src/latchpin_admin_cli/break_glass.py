@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from latchpin.sdk.commands import OPERATOR, opened, print_json, run
+from latchpin.sdk.commands import OPERATOR, confirm, opened, print_json, run
 from latchpin.sdk.hooks import SIDE_BY_SIDE
 
 from latchpin_admin_cli.taking_back import Broken, take_back
@@ -26,7 +26,7 @@ def break_glass(
 ) -> None:
     """End every session, authorization and connection, and have every token revoked, after something was stolen."""
     if not yes:
-        typer.confirm("Everybody is signed out and has to authorize every gateway anew. Go on?", abort=True, err=True)
+        confirm("Everybody is signed out and has to authorize every gateway anew. Go on?")
 
     async def work() -> Broken:
         async with opened(*SIDE_BY_SIDE, states=True) as application:

@@ -12,6 +12,7 @@ from latchpin.sdk.assembly import Plugins
 from latchpin.sdk.commands import (
     OPERATOR,
     TO_SERVERS,
+    confirm,
     find_gateway,
     opened,
     out,
@@ -254,11 +255,9 @@ def confirm_issuer(
             remedy=f"See what discovery finds there: latchpin gateways show {gateway.id}",
         )
     if not yes:
-        typer.confirm(
+        confirm(
             f"{gateway.name} trusts {gateway.pinned_issuer}, and its server names {named}. From now on tokens from "
             f"{named} will be sent to {gateway.url}, and every user authorizes anew. Confirm?",
-            abort=True,
-            err=True,
         )
     gateway = run(work(gateway, named))
     if as_json:
@@ -286,7 +285,7 @@ def remove(
 
     gateway = run(look())
     if not yes:
-        typer.confirm(f"Remove {gateway.name} ({gateway.url}) with every user's token?", abort=True, err=True)
+        confirm(f"Remove {gateway.name} ({gateway.url}) with every user's token?")
     removed = run(work(gateway))
     if as_json:
         print_json(removed.describe())

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
+from latchpin.sdk.commands import OPERATOR, confirm, opened, print_json, print_table, run, say
 from latchpin.sdk.hooks import SIDE_BY_SIDE
 from latchpin.sdk.identity import parse_email
 
@@ -37,7 +37,7 @@ def end(
     """
     address = parse_email(email)
     if not yes:
-        typer.confirm(f"Everything of {address} ends, and they are kept out. Go on?", abort=True, err=True)
+        confirm(f"Everything of {address} ends, and they are kept out. Go on?")
 
     async def work() -> Departed:
         async with opened(*SIDE_BY_SIDE) as application:

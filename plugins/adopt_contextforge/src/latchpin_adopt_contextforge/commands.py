@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,6 +93,18 @@ def _show(report: Report) -> None:
         say("Nothing was written. Stop ContextForge, then run it again with --write.")
 
 
+def _ask_secret() -> str:
+    try:
+        return str(typer.prompt("AUTH_ENCRYPTION_SECRET of ContextForge", hide_input=True, err=True))
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise SettingsError(
+            "nobody can be asked here for the secret of ContextForge",
+            remedy="Put it into a variable or a file, and give --secret env:NAME or --secret file:PATH.",
+        ) from None
+
+
 def _read_secret(reference: str | None) -> str:
     """The secret that opens what ContextForge sealed.
 
@@ -99,7 +112,7 @@ def _read_secret(reference: str | None) -> str:
         SettingsError: it was given as it is, or is not where it should be.
     """
     if reference is None:
-        secret = str(typer.prompt("AUTH_ENCRYPTION_SECRET of ContextForge", hide_input=True, err=True))
+        secret = _ask_secret()
     else:
         found = _read_reference(reference, "--secret")
         if found is None:

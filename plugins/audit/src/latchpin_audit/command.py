@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from latchpin.errors import NotFound
 from latchpin.model import Fact
-from latchpin.sdk.commands import opened, print_json, run, say
+from latchpin.sdk.commands import confirm, opened, print_json, run, say
 from latchpin.sdk.identity import parse_email
 
 from latchpin_audit import reading
@@ -103,7 +103,7 @@ def forget(
     """Forget who a pseudonym stands for: the entries stay, and nothing leads from them to the person any more."""
     address = parse_email(email)
     if not yes:
-        typer.confirm(f"Forget {address} in the audit log? This cannot be undone.", abort=True, err=True)
+        confirm(f"Forget {address} in the audit log? This cannot be undone.")
 
     async def work() -> None:
         async with opened() as application:

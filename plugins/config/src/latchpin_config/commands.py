@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from latchpin.errors import LatchpinError, NotFound
-from latchpin.sdk.commands import OPERATOR, TO_SERVERS, opened, print_json, print_table, run, say, until_told
+from latchpin.sdk.commands import OPERATOR, TO_SERVERS, confirm, opened, print_json, print_table, run, say, until_told
 
 if TYPE_CHECKING:
     from latchpin_config.applying import Order
@@ -57,7 +57,8 @@ def apply_files(  # noqa: PLR0917  typer passes them by name
 ) -> None:
     """Make what is kept as files say: everything, or nothing.
 
-    Exits with 0 where all is as the files say, with 1 where it could not be written, with 2 where a file is wrong.
+    Exits with 0 where all is as the files say, with 1 where it could not be written, with 2 where a file is wrong or
+    nobody can be asked.
     """
     wanted = _read(file)
     name = source or _source_of(file)
@@ -72,11 +73,7 @@ def apply_files(  # noqa: PLR0917  typer passes them by name
         removing = frozenset((step.kind, step.name) for step in plan.steps if step.action == "remove")
         if removing:
             _print(plan, as_json=False)
-            try:
-                typer.confirm(f"Remove {len(removing)}, gateways with everybody's connections?", abort=True, err=True)
-            except typer.Abort:
-                say("\nNothing was written. Where nobody can answer, say --yes.")
-                raise
+            confirm(f"Remove {len(removing)}, gateways with everybody's connections?")
 
     from latchpin_config.applying import NotApplied, Order  # noqa: PLC0415  the help does without the gateway
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from latchpin.errors import NotFound
-from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say
+from latchpin.sdk.commands import OPERATOR, confirm, find_gateway, opened, print_json, print_table, run, say
 from latchpin.sdk.gateway import parse_body
 from latchpin.sdk.hooks import GROUPS, SCOPE_CEILINGS, TOOL_GATES
 
@@ -131,7 +131,7 @@ def remove_rule(rule: Annotated[str, typer.Argument(help="The rule's id.")], yes
         return await book.remove_rule(rule, OPERATOR)
 
     if not yes:
-        typer.confirm(f"Remove {_with_book(look).name}?", abort=True, err=True)
+        confirm(f"Remove {_with_book(look).name}?")
     say(f"Removed {_with_book(work).name}")
 
 
@@ -210,7 +210,7 @@ def remove_group(name: Name, yes: Yes = False) -> None:
         return await book.remove_group(wanted, OPERATOR)
 
     if not yes:
-        typer.confirm(f"Remove the group {wanted}?", abort=True, err=True)
+        confirm(f"Remove the group {wanted}?")
     say(f"Removed the group {_with_book(work).name}")
 
 
@@ -264,7 +264,7 @@ def approve_changed(
         return await (await pins_of(application)).approve(pin.id, digest, OPERATOR)
 
     if not yes:
-        typer.confirm(f"Approve {pin.name!a}?", abort=True, err=True)
+        confirm(f"Approve {pin.name!a}?")
     _with_book(work)
     say(f"Approved {pin.name!a}")
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say
+from latchpin.sdk.commands import OPERATOR, confirm, find_gateway, opened, print_json, print_table, run, say
 
 from latchpin_aggregator.sets.directory import Sets, describe_set, open_sets
 from latchpin_aggregator.sets.entry import parse_set_body
@@ -111,7 +111,7 @@ def remove(slug: Slug, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do
 
     found = _described(look)[0]
     if not yes:
-        typer.confirm(f"Remove {found['name']} ({found['url']})? MCP clients there stop working.", abort=True, err=True)
+        confirm(f"Remove {found['name']} ({found['url']})? MCP clients there stop working.")
     _described(work)
     say(f"Removed {found['name']}")
 

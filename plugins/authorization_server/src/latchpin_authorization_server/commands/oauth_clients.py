@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
+from latchpin.sdk.commands import OPERATOR, confirm, opened, print_json, print_table, run, say
 
 from latchpin_authorization_server.commands.opening import open_server
 
@@ -133,7 +133,7 @@ def delete(
 
     name = run(look()).client.name
     if not yes:
-        typer.confirm(f"Delete {name} with all that people allowed it?", abort=True, err=True)
+        confirm(f"Delete {name} with all that people allowed it?")
     run(work())
     say(f"Deleted {name}")
 
