@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from latchpin.contracts import ConnectionNotes
+from latchpin.model import Caller
 
 from tests.admin_ui.conftest import BrowserUser
 from tests.notify.conftest import DAY, connect, gateway_of
@@ -30,8 +34,8 @@ async def test_what_needs_its_reader_comes_first(gateway: InnerGateway):
 
 
 async def test_without_attention_what_does_not_work_comes_first_all_the_same(gateway: InnerGateway, monkeypatch):
-    monkeypatch.setattr("latchpin_admin_ui.routes_connections.has_attention", lambda: False)
     application = gateway.application
+    monkeypatch.setattr(application, "services", replace(application.services, connection_notes=()))
     works, broken = [await gateway_of(application, name) for name in ("Works", "Broken")]
     await connect(application, works, ALICE, life=365 * DAY)
     await connect(application, broken, ALICE, spent=True)
@@ -39,3 +43,24 @@ async def test_without_attention_what_does_not_work_comes_first_all_the_same(gat
         await user.open("/admin/my-connections")
         assert user.text.index("Broken") < user.text.index("Works")
         assert "hint need" not in user.page
+
+
+async def test_whatever_plugin_knows_why_somebody_is_needed_says_so(gateway: InnerGateway, monkeypatch):
+    application = gateway.application
+    made = await gateway_of(application, "Notes")
+    await connect(application, made, ALICE, spent=True)
+    asked: list[str] = []
+
+    async def find(_application: object, caller: Caller) -> dict[str, list[str]]:
+        asked.append(caller.email)
+        return {made.id: ["The contract ends on Friday.", "Pay it."]}
+
+    services = application.services
+    notes = (*services.connection_notes, ConnectionNotes(find))
+    monkeypatch.setattr(application, "services", replace(services, connection_notes=notes))
+    async with BrowserUser.visiting(gateway, ALICE) as user:
+        for page in ("/admin/my-connections", f"/admin/gateways/{made.id}"):
+            await user.open(page)
+            said = "The server takes the refresh token no more. The contract ends on Friday. Pay it."
+            assert said in user.text
+    assert asked == [ALICE, ALICE]

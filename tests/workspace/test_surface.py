@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ from latchpin.sdk import PUBLISHED, gateway
 ROOT = Path(__file__).resolve().parents[2]
 SHORTEST_DESCRIPTION = 100
 """Characters of a published module's docstring."""
+
+OPTIONAL = {("admin_ui", "latchpin_doctor")}
+"""A plugin, and another that it imports where that is installed: doctor has pages of the admin UI."""
 
 HEAVY = {"aiohttp", "fastapi", "httpx", "jinja2", "sqlalchemy", "starlette", "typer"}
 LIGHT = ["latchpin.sdk", "latchpin.sdk.activity", "latchpin.sdk.settings", "latchpin.sdk.stores", "latchpin.sdk.urls"]
@@ -73,6 +77,34 @@ def test_plugins_import_only_what_is_published():
         found[plugin] |= unpublished(imported(ast.parse(path.read_text(encoding="utf-8"))))
     assert len(found) > 9
     assert {plugin: sorted(modules) for plugin, modules in found.items() if modules} == {}
+
+
+def test_plugins_import_no_other_plugin_but_those_they_are_built_on():
+    """What stands among a distribution's dependencies is always there; anything else may be missing, or differ."""
+    found = set()
+    for plugin, path in sources():
+        ours = {each.partition(".")[0] for each in modules_of(ast.parse(path.read_text(encoding="utf-8")))}
+        others = {each for each in ours if each.startswith("latchpin_")} - {f"latchpin_{plugin}"}
+        found |= {(plugin, each) for each in others - built_on(plugin)}
+    assert found == OPTIONAL
+
+
+def modules_of(tree: ast.AST) -> Iterator[str]:
+    """Every imported module, wherever in the file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def built_on(plugin: str) -> set[str]:
+    """The packages of ours that it depends on."""
+    for folder in (ROOT / "plugins" / plugin, ROOT / "examples" / plugin):
+        if (file := folder / "pyproject.toml").exists():
+            needed = tomllib.loads(file.read_text(encoding="utf-8"))["project"].get("dependencies", [])
+            return {re.split(r"[^A-Za-z0-9-]", each)[0].replace("-", "_") for each in needed}
+    return set()
 
 
 def test_examples_in_the_docs_import_only_what_is_published():

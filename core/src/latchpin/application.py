@@ -217,6 +217,18 @@ class Application:
                 told.setdefault(entry, []).append(sentence)
         return {entry: " ".join(sentences) for entry, sentences in told.items()}
 
+    async def connection_notes(self, caller: Caller) -> dict[str, tuple[str, ...]]:
+        """Why the caller's connections need them, in sentences, by the gateway's id.
+
+        Raises:
+            BackendUnavailable: it cannot be said.
+        """
+        told: dict[str, tuple[str, ...]] = {}
+        for notes in self.services.connection_notes:
+            for gateway_id, sentences in (await notes.find(self, caller)).items():
+                told[gateway_id] = (*told.get(gateway_id, ()), *sentences)
+        return told
+
     async def list_resources(self, caller: Caller) -> list[ProtectedResource]:
         """The MCP endpoints that the caller may use, of every plugin, in the order in which people see them."""
         offered = self.services.protected_resources

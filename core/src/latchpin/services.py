@@ -17,6 +17,7 @@ from latchpin.contracts import (
     ClientAuthentication,
     ClientRegistrar,
     Clock,
+    ConnectionNotes,
     Context,
     EntryNotes,
     Gauge,
@@ -76,6 +77,7 @@ class Services:
         tool_gates: what holds tools back, by their names.
         scope_ceilings: what limits scopes, by their names.
         entry_notes: what is to be known of entries, by who says it.
+        connection_notes: why connections need somebody, from all who say it.
         protected_resources: the MCP endpoints that plugins serve.
         writes: tells what this process writes to ``records`` about gateways and tokens.
     """
@@ -114,6 +116,7 @@ class Services:
     tool_gates: Mapping[str, ToolGates] = field(default_factory=dict)
     scope_ceilings: Mapping[str, ScopeCeilings] = field(default_factory=dict)
     entry_notes: Mapping[str, EntryNotes] = field(default_factory=dict)
+    connection_notes: Sequence[ConnectionNotes] = ()
     protected_resources: Sequence[ProtectedResources] = ()
     declared: Mapping[str, CollectionSpec] = field(default_factory=dict)
     writes: RecordWrites = field(default_factory=RecordWrites)

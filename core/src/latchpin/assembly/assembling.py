@@ -154,6 +154,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         tool_gates=await context.open_named(hookspecs.TOOL_GATES),
         scope_ceilings=await context.open_named(hookspecs.SCOPE_CEILINGS),
         entry_notes=await context.open_named(hookspecs.ENTRY_NOTES),
+        connection_notes=plugins.values(hookspecs.CONNECTION_NOTES),
         protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
         writes=context.writes,
     )

@@ -41,7 +41,7 @@ from latchpin.contracts.keys import (
     Signer,
 )
 from latchpin.contracts.observers import Observer, Operation
-from latchpin.contracts.pages import Gauge, NavigationEntry
+from latchpin.contracts.pages import ConnectionNotes, Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Groups, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder, Teller
 from latchpin.contracts.resources import (
@@ -99,6 +99,7 @@ __all__ = [
     "Command",
     "ConfigurationEntries",
     "ConfigurationKind",
+    "ConnectionNotes",
     "Context",
     "DerivedKey",
     "Endings",

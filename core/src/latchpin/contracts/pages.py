@@ -1,15 +1,15 @@
-"""How a plugin's own pages are reached from the core's, and numbers that it offers."""
+"""How a plugin's own pages are reached from the core's, and what it adds to others' pages and numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from latchpin.model import Caller
 
-__all__ = ["Gauge", "NavigationEntry"]
+__all__ = ["ConnectionNotes", "Gauge", "NavigationEntry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,19 @@ class NavigationEntry:
     admin_only: bool = False
     rank: int = 100
     number: Callable[[Any, Caller], Awaitable[str]] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionNotes:
+    """Why connections need somebody, for the pages that show a person their connections.
+
+    Attributes:
+        find: gives it for the running gateway (``latchpin.sdk.gateway.Application``) and who looks: sentences by the
+            gateway's id, of the connections that they can mend. Those are their own, and for an administrator what all
+            share.
+    """
+
+    find: Callable[[Any, Caller], Awaitable[Mapping[str, Sequence[str]]]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

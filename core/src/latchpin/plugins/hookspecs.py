@@ -27,6 +27,7 @@ from latchpin.contracts import (
     ClientRegistrar,
     Command,
     ConfigurationKind,
+    ConnectionNotes,
     EntryNotes,
     EventListener,
     Gauge,
@@ -280,6 +281,12 @@ ENTRY_NOTES = BackendHook(
     "Offer what is to be known of entries before they are changed in pages.",
     contract=EntryNotes,
     may_be_none=True,
+    used="all are shown",
+)
+CONNECTION_NOTES = Hook(
+    "latchpin_connection_notes",
+    "Offer why connections need somebody, which is said beside them in pages.",
+    kind=ConnectionNotes,
     used="all are shown",
 )
 ROUTES: Hook[APIRouter] = Hook(

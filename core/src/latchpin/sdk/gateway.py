@@ -29,6 +29,7 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
   ``decline_authorization`` is told that a person does without, and ``owes_authorization`` says whether somebody was
   told to authorize and has not done so.
 - ``entry_notes``: what is to be known of entries of a kind before they are changed in a page.
+- ``connection_notes``: why somebody's connections need them, by the gateway.
 - ``with_groups``: somebody whom no request proved, in all their groups.
 - ``list_resources`` and ``find_resource``: the MCP endpoints that plugins serve, as a caller may use them.
 - ``assertions``: ID tokens that were handed in; ``signed_tokens``: short-lived signed facts, each for one purpose.

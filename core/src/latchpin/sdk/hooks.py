@@ -11,9 +11,9 @@ For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``KEY_WRAPPER``, 
 servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people:
 ``IDENTITY``, ``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they may use: ``TOOL_GATES`` and
 ``SCOPE_CEILINGS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For
-MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES``, ``NAVIGATION`` and ``ENTRY_NOTES``.
-For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For doctor: ``CHECKS``. ``SIDE_BY_SIDE`` are those of which
-several offers may be open at a time.
+MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES``, ``NAVIGATION``, ``ENTRY_NOTES`` and
+``CONNECTION_NOTES``. For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For doctor: ``CHECKS``.
+``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
 """
 
 from latchpin.plugins.hookspecs import (
@@ -24,6 +24,7 @@ from latchpin.plugins.hookspecs import (
     CLIENT_REGISTRAR,
     COMMANDS,
     CONFIGURATION_KINDS,
+    CONNECTION_NOTES,
     ENTRY_NOTES,
     EVENT_LISTENERS,
     GRANTS,
@@ -63,6 +64,7 @@ __all__ = [
     "CLIENT_REGISTRAR",
     "COMMANDS",
     "CONFIGURATION_KINDS",
+    "CONNECTION_NOTES",
     "ENTRY_NOTES",
     "EVENT_LISTENERS",
     "GRANTS",

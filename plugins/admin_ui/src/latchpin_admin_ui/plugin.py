@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import latchpin
 from latchpin.contracts import NavigationEntry
 
-__all__ = ["has_attention", "has_doctor", "latchpin_navigation", "latchpin_routes"]
+__all__ = ["has_doctor", "latchpin_navigation", "latchpin_routes"]
 
 _DOCTOR = NavigationEntry(
     "Doctor",
@@ -22,11 +22,6 @@ _DOCTOR = NavigationEntry(
 def has_doctor() -> bool:
     """Whether ``latchpin-doctor`` is installed, which has pages here then."""
     return find_spec("latchpin_doctor") is not None
-
-
-def has_attention() -> bool:
-    """Whether ``latchpin-attention`` is installed, which knows more of connections than whether they work."""
-    return find_spec("latchpin_attention") is not None
 
 
 @latchpin.hookimpl

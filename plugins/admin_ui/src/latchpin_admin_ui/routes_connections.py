@@ -27,7 +27,6 @@ from starlette.datastructures import FormData
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import is_live, show, show_piece
-from latchpin_admin_ui.plugin import has_attention
 from latchpin_admin_ui.views import HEALTHS, ConnectionRow, Mine
 
 __all__ = ["find_mine", "router"]
@@ -41,22 +40,9 @@ router = APIRouter(prefix="/admin", include_in_schema=False)
 async def find_mine(application: Application, gateway: Gateway, caller: Caller) -> Mine:
     """How ``caller`` is connected to one gateway."""
     found = await _serving(application, caller, gateway.id)
-    now, needs = application.services.clock(), await _needs(application, caller)
+    now, needs = application.services.clock(), await application.connection_notes(caller)
     mine = Mine.of(gateway, found, now, admin=caller.is_admin, usable=may_use(gateway, caller))
     return replace(mine, needs=needs.get(gateway.id, ()))
-
-
-async def _needs(application: Application, caller: Caller) -> dict[str, tuple[str, ...]]:
-    """Why the caller is needed, by gateway; nothing where ``latchpin-attention`` is not installed."""
-    if not has_attention():
-        return {}
-    from latchpin_attention.finding import needs_of  # noqa: PLC0415  not every installation has it
-
-    found: dict[str, tuple[str, ...]] = {}
-    for need in await needs_of(application, caller):
-        words = f"{need.account}: {need.words}" if need.account else need.words
-        found[need.gateway_id] = (*found.get(need.gateway_id, ()), words)
-    return found
 
 
 async def _serving(application: Application, caller: Caller, gateway_id: str | None = None) -> list[Connection]:
@@ -75,7 +61,7 @@ async def show_mine(request: Request, caller: SignedInCaller, application: Curre
         found.setdefault(each.gateway.id, []).append(each)
     now, admin = application.services.clock(), caller.is_admin
     gateways = await application.gateways.list(caller)
-    needs = await _needs(application, caller)
+    needs = await application.connection_notes(caller)
     all_mine = [
         replace(Mine.of(each, found.pop(each.id, []), now, admin=admin), needs=needs.get(each.id, ()))
         for each in gateways

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import BackgroundTask, Check, Command, Every, Gauge, NavigationEntry, Recorder
+from latchpin.contracts import BackgroundTask, Check, Command, ConnectionNotes, Every, Gauge, NavigationEntry, Recorder
 
 if TYPE_CHECKING:
     from latchpin.contracts import CheckContext, Finding
@@ -20,6 +20,7 @@ __all__ = [
     "latchpin_background_tasks",
     "latchpin_checks",
     "latchpin_commands",
+    "latchpin_connection_notes",
     "latchpin_gauges",
     "latchpin_navigation",
     "latchpin_recorders",
@@ -83,6 +84,22 @@ async def _count(application: Application, caller: Caller) -> str:
     from latchpin_attention.finding import needs_of  # noqa: PLC0415  loads the gateway
 
     return str(len(await needs_of(application, caller)))
+
+
+@latchpin.hookimpl
+def latchpin_connection_notes() -> Sequence[ConnectionNotes]:
+    """Say beside people's connections why they are needed."""
+    return [ConnectionNotes(_notes)]
+
+
+async def _notes(application: Application, caller: Caller) -> Mapping[str, Sequence[str]]:
+    from latchpin_attention.finding import needs_of  # noqa: PLC0415  loads the gateway
+
+    found: dict[str, list[str]] = {}
+    for need in await needs_of(application, caller):
+        words = f"{need.account}: {need.words}." if need.account else f"{need.words}."
+        found.setdefault(need.gateway_id, []).append(words)
+    return found
 
 
 @latchpin.hookimpl
