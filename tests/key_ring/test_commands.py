@@ -11,6 +11,7 @@ import pytest
 
 from tests.key_ring.conftest import FIRST, NEEDS, SECOND, Open, fill
 from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_in_process import MovedClock
 from tests.support.gateway_process import settings_of
 
 pytestmark = [pytest.mark.needs(*NEEDS, "latchpin_doctor"), pytest.mark.backends("sqlite")]
@@ -117,14 +118,23 @@ async def test_a_ring_that_cannot_be_used_is_said_so_and_begun_anew_only_when_to
     latchpin("gateways", "list", **lost)
 
 
-async def test_doctor_says_what_a_rotation_leaves_to_do(opening: Open, latchpin: Latchpin):
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(1, "was today's until a moment ago 12 rows are sealed under it"), (-1, "is still needed 12 rows are sealed")],
+    ids=["just now", "an hour ago"],
+)
+async def test_doctor_says_what_a_rotation_leaves_to_do(
+    opening: Open, clock: MovedClock, latchpin: Latchpin, hours: int, said: str
+):
+    """What serving processes do by themselves is nothing to warn of, until they had the time for it."""
     ring = {"KEY_SOURCE": "ring"}
     assert "no ring was begun" in words(latchpin("doctor", "--offline", fails=None, **ring)[0])
     latchpin("keys", "rotate", **ring)
+    clock.advance(hours=hours)
     async with opening() as one:
         await fill(one)
         await one.rotate()
-    assert "is still needed" in words(latchpin("doctor", "--offline", fails=None, **ring)[0])
+    assert said in words(latchpin("doctor", "--offline", fails=None, **ring)[0])
 
 
 async def test_a_ring_that_does_not_open_is_shown_and_no_secret_can_go(opening: Open, latchpin: Latchpin):

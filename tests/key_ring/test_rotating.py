@@ -16,6 +16,7 @@ from latchpin_key_ring.reporting import SETTLES
 from latchpin_key_ring.resealing import reseal_rows
 
 from tests.key_ring.conftest import FIRST, NEEDS, SECOND, Open, Process, add_gateway, fill, token_for
+from tests.support.gateway_in_process import MovedClock
 
 pytestmark = [pytest.mark.needs(*NEEDS), pytest.mark.backends("sqlite", "postgres", "redis")]
 
@@ -204,3 +205,25 @@ async def test_the_secret_below_the_ring_changes(opening: Open):
         assert await broken(three) is None
         assert three.ring.ring is not None
         assert {key.purpose for key in three.ring.ring.keys} == {"", "state signature"}
+
+
+async def test_a_rotation_has_its_time_before_anything_is_said_of_it(opening: Open, clock: MovedClock):
+    """The secret that the first key follows has it too; what a later rotation finds under the secret is left over."""
+    clock.stop()
+    async with opening() as one:
+        await fill(one)
+        secret, settled = one.key, one.context.state_ttl + SETTLES
+        first = await one.rotate()
+        assert await settling(one) == {secret}
+        clock.advance(seconds=settled.total_seconds() - 1)
+        assert await settling(one) == {secret}
+        clock.advance(seconds=1)
+        assert await settling(one) == set()
+        await one.rotate()
+        assert await settling(one) == {first}
+        clock.advance(seconds=settled.total_seconds())
+        assert await settling(one) == set()
+
+
+async def settling(process: Process) -> set[str]:
+    return {key.id for key in (await process.report()).keys if key.settling}

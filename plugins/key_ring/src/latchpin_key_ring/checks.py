@@ -51,6 +51,9 @@ async def check_rotation(context: CheckContext) -> Sequence[Finding]:
             title += "seems to be needed no more"
             retire = f"latchpin keys retire {key.id}"
             findings.append(Finding(Severity.OK, title, remedy="Prove it, and take it out.", command=retire))
+        elif key.settling:
+            title += "was today's until a moment ago"
+            findings.append(Finding(Severity.OK, title, key.verdict, command=_STATUS))
         else:
             title += "is still needed"
             findings.append(Finding(Severity.WARNING, title, key.verdict, "See what stands under it.", _STATUS))

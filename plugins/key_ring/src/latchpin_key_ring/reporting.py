@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from latchpin.contracts import Context
 
 from latchpin_key_ring.counting import Counts
 from latchpin_key_ring.live import SEALING, LiveRing
-from latchpin_key_ring.ring import RingKey
+from latchpin_key_ring.ring import Ring, RingKey
 
 __all__ = ["SETTLES", "KeyReport", "Report", "report_on", "total"]
 
@@ -32,6 +32,7 @@ class KeyReport:
         signed: what it signed, by table.
         verdict: what is to be done, in one sentence; ``""``: nothing.
         can_go: whether it can be taken out now.
+        settling: it was today's until a moment ago: that something needs it is as it should be.
     """
 
     id: str
@@ -42,6 +43,7 @@ class KeyReport:
     signed: Mapping[str, int]
     verdict: str = ""
     can_go: bool = False
+    settling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +124,25 @@ def _of_ring(context: Context, live: LiveRing | None, counts: Counts) -> list[Ke
             if derived is not None and derived.id == name:
                 signed |= counts.signed(purpose, name)
         rows = counts.under(key.id)
-        verdict, can_go = "", False
+        verdict, can_go, until = "", False, _settled_at(context, key)
         if key.state == "announced":
             verdict = (
                 "It becomes today's as soon as every process has it; 'latchpin keys rotate' says who is waited for."
             )
         elif key.state == "earlier":
-            until = key.since + context.state_ttl + SETTLES
             verdict = _needed(rows, counts, key.id)
             if not verdict and context.clock() < until:
                 verdict = f"Nothing is sealed under it; authorizations under way may need it until {_at(until)}."
             elif not verdict:
                 verdict, can_go = f"Nothing is sealed under it: latchpin keys retire {key.id}", True
-        found.append(KeyReport(key.id, "the key ring", _state(key), key.since, rows, signed, verdict, can_go))
+        settling = key.state == "earlier" and context.clock() < until
+        found.append(KeyReport(key.id, "the key ring", _state(key), key.since, rows, signed, verdict, can_go, settling))
     return found
+
+
+def _settled_at(context: Context, key: RingKey) -> datetime:
+    """When whatever was under way as ``key`` came to its state has ended."""
+    return key.since + context.state_ttl + SETTLES
 
 
 def _of_settings(context: Context, live: LiveRing | None, counts: Counts, strangers: int) -> list[KeyReport]:
@@ -154,7 +161,8 @@ def _of_settings(context: Context, live: LiveRing | None, counts: Counts, strang
         if number == 0:
             where, state = SECRET, "earlier" if begun else "today's"
             verdict = "" if not begun else _needed(rows, counts, key.id)
-            found.append(KeyReport(key.id, where, state, None, rows, signed, verdict))
+            settling = begun and context.clock() < _first_settled_at(context, ring)
+            found.append(KeyReport(key.id, where, state, None, rows, signed, verdict, settling=settling))
             continue
         verdict, can_go = _may_go(live, counts, key.id, strangers), False
         if not verdict:
@@ -163,6 +171,13 @@ def _of_settings(context: Context, live: LiveRing | None, counts: Counts, strang
         where = f"{EARLIER_SECRETS}, word {number}"
         found.append(KeyReport(key.id, where, "earlier", None, rows, signed, verdict, can_go))
     return found
+
+
+def _first_settled_at(context: Context, ring: Ring | None) -> datetime:
+    """When what the ring's first key took over from AUTH_ENCRYPTION_SECRET has settled; long ago for a later one."""
+    first = None if ring is None or ring.retired else ring.keys[0]
+    alone = first is not None and first.state == "current"
+    return _settled_at(context, first) if first is not None and alone else datetime.min.replace(tzinfo=UTC)
 
 
 def _may_go(live: LiveRing | None, counts: Counts, key_id: str, strangers: int) -> str:
