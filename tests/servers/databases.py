@@ -213,11 +213,11 @@ class MariadbServer:
             self.close()
             raise
 
-    def create_database(self) -> str:
+    def create_database(self, name: str = "") -> str:
         """Create an empty database and return its URL, as DATABASE_URL takes it."""
         import pymysql  # type: ignore[import-untyped]  # only the cell that tests MariaDB has it
 
-        name = f"latchpin_{next(self._numbers)}"
+        name = name or f"latchpin_{next(self._numbers)}"
         login = {"host": HOST, "port": self.port, "user": "latchpin", "password": self._password}
         with pymysql.connect(**login) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"
-_MARIADB = ("mariadbd", "mariadb-install-db", "my_print_defaults")
+_MARIADB = ("mariadbd", "mariadb-install-db", "my_print_defaults", "mariadb", "mariadb-dump")
 
 
 def find_chromium() -> str | None:
@@ -36,7 +36,7 @@ def find_chromium() -> str | None:
 
 
 def find_mariadb() -> str | None:
-    """The path of MariaDB's server program if what makes its first data is there too, or None."""
+    """The path of MariaDB's server program if its other programs are there too, or None."""
     found = [shutil.which(name) or shutil.which(name, path=_SYSTEM_FOLDERS) for name in _MARIADB]
     return found[0] if all(found) else None
 
@@ -64,7 +64,7 @@ class Program:
 PROGRAMS = {
     "chromium": Program("Chromium", find_chromium, ("chromium",)),
     # Not mariadb-server: that one makes a database in /var and starts a service. Its parts have the programs alone.
-    "mariadb": Program("MariaDB server (mariadbd)", find_mariadb, ("mariadb-server-core", "mariadb-client-core")),
+    "mariadb": Program("MariaDB server (mariadbd)", find_mariadb, ("mariadb-server-core", "mariadb-client")),
     "pgbouncer": Program("PgBouncer", find_pgbouncer, ("pgbouncer",)),
 }
 

@@ -2,148 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
-from alembic import command
-from latchpin_sql_store import schema
-from latchpin_sql_store.engine import parse_url
-from latchpin_sql_store.migrate import alembic_config, upgrade_database
 
-from tests.providers import FaultSwitch, start_fault_switch
-from tests.servers import GatewayBackend, latchpin_command, start_latchpin
-from tests.support.gateway_process import ALICE, BOB, DeployedGateway, settings_of
-from tests.upgrade.version_before import BEFORE, HEAD, make_version_before
+from tests.servers import GatewayBackend
+from tests.upgrade.under_load import prove_upgrading
 
 NEEDS = ("latchpin_proxy", "latchpin_sql_store")
-CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1,"b":2}}}'
-JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
-THREE = '"structuredContent":{"result":3.0}'
-CALLERS = 4
-PATIENCE = 120
-"""Seconds for such a step, far more than it needs."""
-ENOUGH = 40
-"""Calls between one step of the upgrade and the next."""
-
-
-@pytest.fixture
-def settings(backend: GatewayBackend, tmp_path: Path) -> Mapping[str, str]:
-    """Of a database that the version before made."""
-    config = alembic_config()
-    config.attributes["url"] = parse_url(backend.environment["DATABASE_URL"])
-    command.upgrade(config, BEFORE)
-    return {**settings_of(backend), "PYTHONPATH": str(make_version_before(tmp_path / "before"))}
-
-
-class Load:
-    """People who call a tool again and again, wherever the load balancer sends them.
-
-    Attributes:
-        behind: where it sends them.
-        done: how many calls were answered.
-        failed: what was answered otherwise.
-    """
-
-    def __init__(self, deployed: DeployedGateway, gateway: str) -> None:
-        self.behind = [f"http://127.0.0.1:{deployed.process.port}"]
-        self.done = 0
-        self.failed: list[str] = []
-        self._deployed = deployed
-        self._gateway = gateway
-        self._reached: Callable[[], bool] = bool
-        self._told = asyncio.Event()
-
-    async def more(self) -> None:
-        """Return when many more have been answered."""
-        wanted = self.done + ENOUGH
-        await self.until(lambda: self.done >= wanted)
-
-    async def until(self, reached: Callable[[], bool]) -> None:
-        """Return when a call has ended after which something is so."""
-        self._told.clear()
-        self._reached = reached
-        await asyncio.wait_for(self._told.wait(), PATIENCE)
-        assert self.failed == []
-
-    @contextlib.asynccontextmanager
-    async def on(self) -> AsyncIterator[None]:
-        """Call for as long as the block lasts."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._call(number)) for number in range(CALLERS)]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-
-    async def _call(self, number: int) -> None:
-        headers = JSON | {"authorization": f"Bearer {self._deployed.bearer((ALICE, BOB)[number % 2])}"}
-        headers["host"] = self._deployed.url.removeprefix("http://")
-        async with httpx.AsyncClient(trust_env=False, timeout=60, headers=headers) as client:
-            while True:
-                where = self.behind[self.done % len(self.behind)]
-                answer = await client.post(f"{where}/gateways/{self._gateway}/mcp", content=CALL)
-                self.done += 1
-                if answer.status_code != 200 or THREE not in answer.text:
-                    self.failed.append(f"{where}: {answer.status_code} {answer.text}")
-                if self.failed or self._reached():
-                    self._told.set()
-
-
-@pytest.fixture
-def short_lived() -> Iterator[FaultSwitch]:
-    """Servers whose tokens are renewed all the time."""
-    with start_fault_switch(token_lifetime=timedelta(seconds=10)) as switch:
-        yield switch
-
-
-@pytest.fixture
-def old(settings: Mapping[str, str], tmp_path: Path) -> Iterator[DeployedGateway]:
-    """Two workers of the version before."""
-    started = start_latchpin("serve", "--workers", "2", env=settings, cwd=tmp_path, executable=latchpin_command())
-    with started as process:
-        process.wait_for_output("Application startup complete", times=2)
-        yield DeployedGateway(process, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.backends("sqlite", "postgres")
 async def test_no_call_fails_while_the_schema_is_upgraded_and_both_versions_serve(
-    backend: GatewayBackend, old: DeployedGateway, short_lived: FaultSwitch, tmp_path: Path
+    backend: GatewayBackend, tmp_path: Path
 ):
-    assert schema.HEAD == HEAD, "write the version before anew"
-    gateway = await old.add(short_lived.provider.mcp_url)
-    for email in (ALICE, BOB):
-        async with old.browser(email) as browser:
-            await old.authorize(browser, gateway, user=email)
-    load = Load(old, gateway)
-    new = {**settings_of(backend), "BASE_URL": old.url}
-    async with load.on():
-        await load.more()
-        before, after = await asyncio.to_thread(upgrade_database, backend.environment["DATABASE_URL"])
-        assert (before, after) == (BEFORE, HEAD)
-        await load.more()
-        await check_writes(old, load, short_lived)
-        with start_latchpin(env=new, cwd=tmp_path, executable=latchpin_command()) as process:
-            load.behind.append(f"http://127.0.0.1:{process.port}")
-            await load.more()
-            await check_writes(old, load, short_lived)
-            del load.behind[0]
-            await load.more()
-            await asyncio.to_thread(old.process.stop)
-            await load.more()
-    assert load.done >= 5 * ENOUGH
-
-
-async def check_writes(old: DeployedGateway, load: Load, switch: FaultSwitch) -> None:
-    """The version before renews tokens, keeps what people authorize, and takes what administrators enter."""
-    switch.forget()
-    await load.until(lambda: bool(switch.asked("token")))
-    other = await old.add(switch.provider.mcp_url)
-    async with old.browser(BOB) as browser:
-        await old.authorize(browser, other, user=BOB)
+    await prove_upgrading(backend, tmp_path)
