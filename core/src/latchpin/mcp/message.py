@@ -168,7 +168,7 @@ def says_utf8(content_type: str) -> bool:
     bytes are another message.
     """
     parameters = content_type.lower().partition(";")[2]
-    return all(_UTF8.fullmatch(each) for each in parameters.split(";") if "charset" in each)
+    return not parameters or all(_UTF8.fullmatch(each) for each in parameters.split(";") if "charset" in each)
 
 
 def _object(text: str, part: Part | None, name: str) -> Mapping[str, Part]:

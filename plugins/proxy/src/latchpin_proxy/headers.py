@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
-from typing import Literal
 
 from latchpin.errors import InvalidRequest
 from latchpin.sdk.web import FORWARDING
@@ -133,14 +131,45 @@ _SERVERS_PREFIXES = (
 _READABLE = frozenset({"gzip", "deflate", "identity"})
 _SHARED = frozenset({b"public", b"s-maxage"})
 _BODILESS = frozenset({204, 304})
-_SHORT = 64
-"""Names up to this length are remembered, which are those that come again and again."""
+_SHORT, _MOST = 64, 1024
+"""Names up to this length are remembered, so many of each side."""
 _UNBUFFERED = (b"x-accel-buffering", b"no")
 """Ours, for nginx in front: an event is to be passed on when it comes."""
 
 
+def _plain(name: bytes) -> bytes:
+    """Many programs read an underscore as a hyphen (RFC 3875 section 4.1.18), so it does not make another name here."""
+    return name.replace(b"_", b"-")
+
+
+class _Rules(dict[bytes, bool]):
+    """Whether a field of one side stays here, by its name. The same few names come again and again.
+
+    What it buys: a look into a dictionary for each field instead of two calls.
+    """
+
+    def __init__(self, names: frozenset[bytes], prefixes: tuple[bytes, ...]) -> None:
+        super().__init__()
+        self._names = names
+        self._prefixes = prefixes
+
+    def __missing__(self, name: bytes) -> bool:
+        """Judge it, and remember that if it is short."""
+        plain = _plain(name)
+        stays = plain in self._names or plain.startswith(self._prefixes)
+        if len(name) <= _SHORT:
+            if len(self) >= _MOST:
+                self.clear()
+            self[name] = stays
+        return stays
+
+
+_OF_CALLER = _Rules(_HOP_BY_HOP | _CALLERS_OWN | FORWARDING, _CALLERS_PREFIXES)
+_OF_SERVER = _Rules(_HOP_BY_HOP | _SERVERS_OWN, _SERVERS_PREFIXES)
+
+
 def build_request_headers(
-    received: Raw, *, also_drop: Collection[bytes] = (), keep_length: bool = False
+    received: Sequence[Field], *, also_drop: Collection[bytes] = (), keep_length: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """The caller's header fields as the MCP server gets them, without any authorization.
 
@@ -152,23 +181,24 @@ def build_request_headers(
     Raises:
         InvalidRequest: a value is not UTF-8.
     """
-    fields = list(received)
-    more = _named_by_connection(fields)
+    more = _named_by_connection(received)
     if also_drop:
         more |= {_plain(name) for name in also_drop}
-    passed = [
-        (name.decode("ascii"), _text(name, value))
-        for name, value in fields
-        if not (_stays(name, "caller", more) and not (keep_length and _plain(name) == b"content-length"))
-    ]
-    passed.append(("accept-encoding", _encodings(fields)))
+    passed: list[tuple[str, str]] = []
+    readable: list[bytes] = []  # the encodings
+    for name, value in received:
+        stays = _OF_CALLER[name] or (more and _plain(name) in more)
+        if not stays or (keep_length and _plain(name) == b"content-length"):
+            passed.append((name.decode("ascii"), _text(name, value)))
+        elif name == b"accept-encoding":
+            readable.append(value)
+    passed.append(("accept-encoding", _encodings(b",".join(readable)) if readable else "identity"))
     return tuple(passed)
 
 
-def _encodings(fields: Raw) -> str:
+def _encodings(accepted: bytes) -> str:
     """What the caller can read, of what can be read here as well; saying nothing means none."""
-    values = [value.decode("latin-1") for name, value in fields if name == b"accept-encoding"]
-    named = [word.strip() for word in ",".join(values).split(",")]
+    named = [word.strip() for word in accepted.decode("latin-1").split(",")]
     return ", ".join(word for word in named if word.partition(";")[0].strip().lower() in _READABLE) or "identity"
 
 
@@ -185,7 +215,9 @@ def build_answer_headers(received: Sequence[Field], *, status: int = 200, privat
         more |= {b"cache-control", b"expires"}
     if status in _BODILESS:  # a length that no body follows breaks the connection (RFC 9110 section 8.6)
         more |= {b"content-length"}
-    passed = [field for field in received if not _stays(field[0], "server", more)]
+    passed = [field for field in received if not _OF_SERVER[field[0]]]
+    if more:
+        passed = [field for field in passed if _plain(field[0]) not in more]
     return [*passed, _UNBUFFERED] if is_event_stream(passed) else passed
 
 
@@ -195,41 +227,17 @@ def _is_shared(value: bytes) -> bool:
 
 def is_event_stream(fields: Raw) -> bool:
     """Whether header fields say that the body is an event stream; names in lower case."""
-    return any(b"text/event-stream" in kind for kind in _types(fields))
+    return b"text/event-stream" in _kind(fields)
 
 
 def is_json(fields: Raw) -> bool:
     """Whether header fields say that the body is JSON; clients look for the word anywhere in them."""
-    return any(b"application/json" in kind or b"+json" in kind for kind in _types(fields))
+    kind = _kind(fields)
+    return b"application/json" in kind or b"+json" in kind
 
 
-def _types(fields: Raw) -> list[bytes]:
-    return [value.lower() for name, value in fields if name == b"content-type"]
-
-
-Side = Literal["caller", "server"]
-_DROPPED: dict[Side, tuple[frozenset[bytes], tuple[bytes, ...]]] = {
-    "caller": (_HOP_BY_HOP | _CALLERS_OWN | FORWARDING, _CALLERS_PREFIXES),
-    "server": (_HOP_BY_HOP | _SERVERS_OWN, _SERVERS_PREFIXES),
-}
-
-
-def _stays(name: bytes, side: Side, more: frozenset[bytes]) -> bool:
-    """Whether a field of one side does not reach the other; ``more`` names some that do not this time."""
-    stays = _always_stays(name, side) if len(name) <= _SHORT else _always_stays.__wrapped__(name, side)
-    return stays or (bool(more) and _plain(name) in more)
-
-
-@lru_cache(maxsize=1024)
-def _always_stays(name: bytes, side: Side) -> bool:
-    dropped, prefixes = _DROPPED[side]
-    name = _plain(name)
-    return name in dropped or name.startswith(prefixes)
-
-
-def _plain(name: bytes) -> bytes:
-    """Many programs read an underscore as a hyphen (RFC 3875 section 4.1.18), so it does not make another name here."""
-    return name.replace(b"_", b"-")
+def _kind(fields: Raw) -> bytes:
+    return b",".join([value for name, value in fields if name == b"content-type"]).lower()
 
 
 def _named_by_connection(fields: Raw) -> frozenset[bytes]:

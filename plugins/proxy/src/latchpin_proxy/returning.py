@@ -21,6 +21,7 @@ __all__ = ["open_body", "open_headers"]
 SESSION = "mcp-session-id"
 NAME = "mcp-name"
 CODING = "content-encoding"
+_PLAIN = frozenset({"", "identity"})
 _SESSIONS: tuple[Kind, ...] = (
     "session",
     "session that opens links",
@@ -41,16 +42,16 @@ def open_headers(fields: Fields, binder: Binder) -> tuple[Fields, Kind | None]:
         NotYours: it is not a session of this caller at this gateway.
         InvalidRequest: there are several; or the body is encoded, or not UTF-8, so that nothing in it can be looked at.
     """
-    if any(name == CODING and value.strip().lower() not in {"", "identity"} for name, value in fields):
+    named = dict(fields)
+    if CODING in named and any(name == CODING and value.strip().lower() not in _PLAIN for name, value in fields):
         raise InvalidRequest("the body has a Content-Encoding; MCP messages are sent without one")
-    if not all(says_utf8(value) for name, value in fields if name == "content-type"):
+    if "content-type" in named and not all(says_utf8(value) for name, value in fields if name == "content-type"):
         raise InvalidRequest("the Content-Type names another charset than UTF-8")
+    if SESSION not in named:
+        return fields, None
     if sum(name == SESSION for name, _ in fields) > 1:
         raise InvalidRequest("the header field Mcp-Session-Id came more than once")
-    session = next((value for name, value in fields if name == SESSION), None)
-    if session is None:
-        return fields, None
-    kind, opened = _open_session(binder, session)
+    kind, opened = _open_session(binder, named[SESSION])
     if kind in _OURS:
         return tuple(field for field in fields if field[0] != SESSION), kind
     return tuple((name, opened if name == SESSION else value) for name, value in fields), kind
