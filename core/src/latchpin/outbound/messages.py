@@ -110,6 +110,22 @@ class Answer:
         if self._decoder.passed_over:
             _log.info("The answer of %s: %s", urlsplit(self._outgoing.url).hostname, self._decoder.passed_over)
 
+    def at_hand(self) -> bytes | None:
+        """The whole body of a ``raw`` answer, where all of it has come; None: ``pieces`` gives it.
+
+        What it buys: a short answer comes with its head, and two generators cost more than all that is done with it.
+        """
+        content = self._response.content
+        if not self._outgoing.raw or not content.is_eof() or content.exception() is not None:
+            return None
+        pieces = []
+        while not content.at_eof():
+            pieces.append(content.read_nowait())
+        body = b"".join(pieces)
+        with explaining(self._outgoing.budget, ExchangeState(sent=True)):
+            self._decoder.feed(body)
+        return body
+
     async def _read(self, deadline: float) -> bytes:
         async with asyncio.timeout_at(deadline):
             return await self._response.content.readany()

@@ -70,7 +70,9 @@ class Exchange:
         try:
             try:
                 self._watch.moved()
-                headers, body = await inspect(headers, answer.pieces(self._watch.moved), terms, self._share)
+                whole = answer.at_hand()
+                came = answer.pieces(self._watch.moved) if whole is None else whole
+                headers, body = await inspect(headers, came, terms, self._share)
             except Failure as exc:
                 raise explain_failure(exc, request.gateway.url) from exc
             if not request.inbound.whole:

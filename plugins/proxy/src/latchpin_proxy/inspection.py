@@ -38,13 +38,19 @@ Pieces = AsyncIterator[bytes]
 
 
 async def inspect(
-    fields: list[Field], pieces: Pieces, terms: Terms, share: Share
+    fields: list[Field], body: bytes | Pieces, terms: Terms, share: Share
 ) -> tuple[list[Field], bytes | Pieces]:
     """Header fields and body as the caller gets them; returns when enough has come to say the fields.
 
     JSON that could be held has come whole by then.
 
     What is held counts against ``share``, which the caller empties in the end.
+
+    Args:
+        fields: the server's.
+        body: in pieces, or the whole of it.
+        terms: under which it comes back.
+        share: see above.
 
     Raises:
         Failure: the body broke off before, cannot be decoded, or cannot be read and must be; or too much is held.
@@ -53,13 +59,17 @@ async def inspect(
     if terms.tools is not None:
         _check_charset(fields, messages=events or json)
     if not (events or json):
-        return await _inspect_other(fields, pieces, terms, share)
+        return await _inspect_other(fields, _in_pieces(body), terms, share)
     if events and json:  # clients differ in which they look for first
         raise Failure("undecodable", "its answer says that it is JSON and an event stream", sent=True)
     encoding = _encoding(fields)
+    unframed = [field for field in fields if field[0] not in _FRAMING]
+    if json and not encoding and isinstance(body, bytes) and len(body) <= MOST_HELD:
+        share.hold(len(body))
+        return _framed(unframed, _message(body, terms))
+    pieces = _in_pieces(body)
     if encoding:
         pieces = _decode(pieces, encoding)
-    unframed = [field for field in fields if field[0] not in _FRAMING]
     if events:
         return unframed, _events(pieces, terms, share)
     return await _inspect_json(unframed, pieces, terms, share)
@@ -81,7 +91,10 @@ async def _inspect_json(
     held, whole = await _hold(pieces, share)
     if not whole:
         return unframed, _unread(held, pieces, terms)
-    body = _message(held, terms)
+    return _framed(unframed, _message(held, terms))
+
+
+def _framed(unframed: list[Field], body: bytes) -> tuple[list[Field], bytes]:
     return [*unframed, (b"content-length", b"%d" % len(body))], body
 
 
@@ -130,6 +143,15 @@ async def _from(begun: bytes, pieces: Pieces) -> Pieces:
         yield begun
     async for piece in pieces:
         yield piece
+
+
+def _in_pieces(body: bytes | Pieces) -> Pieces:
+    return _alone(body) if isinstance(body, bytes) else body
+
+
+async def _alone(body: bytes) -> Pieces:
+    if body:
+        yield body
 
 
 async def _decode(pieces: Pieces, encoding: str) -> Pieces:
