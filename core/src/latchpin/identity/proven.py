@@ -58,12 +58,13 @@ class ProvenCallers:
 
     def key_of(self, headers: Iterable[tuple[bytes, bytes]], resource: str | None) -> bytes | None:
         """By what the sender of these header fields is remembered at ``resource``; None if by nothing."""
-        if self._others is None:
+        others = self._others
+        if others is None:
             return None
         sent: bytes | None = None
         for raw, value in headers:
             name = raw.lower()
-            if name in self._others or (name == _FIELD and sent is not None):
+            if name in others or (name == _FIELD and sent is not None):
                 return None
             if name == _FIELD:
                 sent = value
@@ -82,6 +83,11 @@ class ProvenCallers:
             return proven.caller
         del self._proven[key]
         return None
+
+    def recall(self, headers: Iterable[tuple[bytes, bytes]], resource: str | None) -> Caller | None:
+        """Who was proven a moment ago by what came in these header fields; None if that has to be asked."""
+        key = self.key_of(headers, resource)
+        return None if key is None else self.find(key)
 
     def begin(self) -> Asking:
         """Before the identities are asked."""

@@ -79,9 +79,10 @@ class HostRules:
         Cookies belong to a host name: a flow begun under another would come back without its cookie. A proxy
         that rewrites Host would make this a loop, which a cookie of five seconds ends.
         """
+        if scope["method"] != "GET" or b"text/html" not in read_header(scope, b"accept"):
+            return None
         host = read_header(scope, b"host")
-        wants_page = scope["method"] == "GET" and b"text/html" in read_header(scope, b"accept")
-        if host.lower() == self._netloc or not wants_page:
+        if host.lower() == self._netloc:
             return None
         if _parse_host(host, self._scheme) == self._host:
             return None

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 
 from latchpin.errors import Forbidden
+from latchpin.identity.proven import ProvenCallers
 from latchpin.model import Caller
 from latchpin.model.urls import origin_of
 from latchpin.settings.core import CoreSettings
@@ -54,10 +55,18 @@ async def require_program(scope: Scope, settings: CoreSettings, path: str) -> Ca
         NotSignedIn: nobody says who calls, or what says so does not hold.
         BackendUnavailable, UpstreamError: what would decide it cannot be asked.
     """
-    origins = [value for name, value in scope["headers"] if name == b"origin"]
-    check_origin(origins, read_header(scope, b"sec-fetch-site"), origin_of(settings.base_url).encode())
-    bare = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-    return await require_caller(Request({**scope, "headers": bare}), resource=settings.base_url + path)
+    headers = scope["headers"]
+    names = dict(headers)
+    if b"origin" in names or b"sec-fetch-site" in names:
+        origins = [value for name, value in headers if name == b"origin"]
+        check_origin(origins, read_header(scope, b"sec-fetch-site"), origin_of(settings.base_url).encode())
+    bare = [(name, value) for name, value in headers if name != b"cookie"] if b"cookie" in names else headers
+    resource = settings.base_url + path
+    proven: ProvenCallers = scope["app"].state.application.proven_callers
+    caller = proven.recall(bare, resource)
+    if caller is not None:  # as nearly always: a request is copied for the others only
+        return caller
+    return await require_caller(Request({**scope, "headers": bare}), resource=resource)
 
 
 def check_origin(origins: Sequence[bytes], fetch_site: bytes, own: bytes) -> None:
