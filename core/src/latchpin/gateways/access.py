@@ -39,9 +39,9 @@ Key = tuple[str, str, str | None]
 """A gateway's id, the caller's address, and the account that they named."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Access:
-    """A gateway that somebody may use, and the token that serves them there.
+    """A gateway that somebody may use, and the token that serves them there: one reading, equal to no other.
 
     Attributes:
         token: None where the gateway wants none, and where none serves as it is: then ``TokenService.token_for`` renews

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from latchpin_proxy.asked import URLS_SINCE, read_asks
-from latchpin_proxy.bindings import Binder
 from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest
 from latchpin_proxy.resuming import Resumed, read_resumed
@@ -37,35 +36,30 @@ class Call:
         return self.terms.opens_links and negotiated >= URLS_SINCE
 
 
-def open_call(request: McpRequest, binder: Binder, *, base_url: str, private: bool) -> Call:
+def open_call(request: McpRequest, terms: Terms) -> Call:
     """Open what the caller brings back, and say what its session is. Pure.
 
     Args:
         request: as it came, with what is sealed.
-        binder: opens what was sealed for this caller at this gateway.
-        base_url: BASE_URL.
-        private: the caller's own token is used.
+        terms: those of a call outside of a session; their binder opens what was sealed for this caller there.
 
     Raises:
         NotYours, InvalidRequest: what it brings is another's, or cannot be read.
     """
+    binder = terms.binder
     fields, session = open_headers(request.headers, binder)
     body, resumed = request.body, None
     if body is not None:
         resumed = read_resumed(body, binder)
         body, fields = open_body(body if resumed is None else resumed.body, fields, binder)
     declared = read_asks(body) if session is None else None
-    gateway = request.gateway
-    terms = Terms(
-        binder,
-        gateway.name,
-        gateway.url,
-        base_url,
-        private=private,
-        opens_links=declared == "links" or session in {"session that opens links", "links without session"},
-        asks_nothing=declared == "nothing" or session == "session that asks nothing",
-        begins=declared in {"links", "forms"},
-    )
+    if declared is not None or session not in {None, "session"}:
+        terms = replace(
+            terms,
+            opens_links=declared == "links" or session in {"session that opens links", "links without session"},
+            asks_nothing=declared == "nothing" or session == "session that asks nothing",
+            begins=declared in {"links", "forms"},
+        )
     if fields is not request.headers or body is not request.body:
         request = replace(request, headers=fields, body=body)
     return Call(request, terms, resumed)

@@ -39,6 +39,7 @@ from latchpin_proxy.returning import SESSION, open_headers
 from latchpin_proxy.room import Room, Share
 from latchpin_proxy.served import Served
 from latchpin_proxy.settings import ProxySettings
+from latchpin_proxy.standing import Standings
 from latchpin_proxy.under_way import UnderWay
 from latchpin_proxy.visitors import is_visitor, show_endpoint
 from latchpin_proxy.waiting import wait_for_person
@@ -69,7 +70,7 @@ class McpEndpoint:
         self._core = application.services.settings
         self._settings = load(ProxySettings)
         self._bindings = Bindings(application.services.kept, application.services.cipher)
-        self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
+        self._standings = Standings(application, self._bindings)
         self._refusing = Refusing(application)
         self._relay = Relay(application, session)
         self._gating = Gating(application, self._relay)
@@ -137,13 +138,14 @@ class McpEndpoint:
             caller = served.caller = served.caller or await self._caller(scope)
             if tells := bool(self._calls) and scope["method"] not in _WITHOUT_MESSAGE:
                 send = served.watch(self._calls, caller, scope, send)
-            with self._under_way.one_of(caller.email):
+            self._under_way.begin(caller.email)
+            try:
                 given = served.follow(self._calls, caller, scope, send) if tells and self._calls.follows else send
-                try:
-                    await self._serve(scope, caller, inbound, Exchange(given, inbound.watch, self._room), served)
-                finally:
-                    if served.share is not None:
-                        served.share.hold(0)
+                await self._serve(scope, caller, inbound, Exchange(given, inbound.watch, self._room), served)
+            finally:
+                self._under_way.end(caller.email)
+                if served.share is not None:
+                    served.share.hold(0)
         except ClientDisconnect:
             await served.end("cancelled")
             raise
@@ -244,7 +246,8 @@ class McpEndpoint:
         if watched is not None and body is not None:
             watched.read(body)
         access = await self._application.access.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
-        named, gateway, caller = caller.account is not None, access.gateway, acting(caller, access)
+        standing, named = await self._standings.of(access, caller), caller.account is not None
+        gateway, caller = access.gateway, standing.caller
         if watched is not None:
             watched.found(gateway, None)
         gate = await self._application.gates.of(gateway, caller)
@@ -252,12 +255,10 @@ class McpEndpoint:
             body = None if gate is None else await self._hold_more(inbound, served)
             if watched is not None:
                 watched.read(body)
-        binder = await self._bindings.of(gateway, caller)
-        fields = build_request_headers(scope["headers"], also_drop=self._ours(gateway), keep_length=body is None)
+        fields = build_request_headers(scope["headers"], also_drop=standing.ours, keep_length=body is None)
         request = McpRequest(access, caller, scope["method"], fields, body, inbound)
-        own = gateway.auth_type != "none" and self._application.tokens.owner_of(gateway, caller) == caller.email
         try:
-            call = open_call(request, binder, base_url=self._core.base_url, private=own)
+            call = open_call(request, standing.terms)
         except NameNotYours as exc:
             exc.body = body
             raise
@@ -282,11 +283,6 @@ class McpEndpoint:
             share.hold(ANSWERED)
             return await inbound.read_late(ANSWERED)
         return None
-
-    def _ours(self, gateway: Gateway) -> list[bytes]:
-        """The header fields that callers do not write: who they are, and the key that the server is shown."""
-        key = None if gateway.api_key is None else gateway.api_key.header.lower().encode()
-        return [name for name in (self._user_header, key) if name is not None]
 
     async def _pass_on(self, call: Call, exchange: Exchange, served: Served) -> None:
         request = call.request

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from latchpin_proxy.errors import TooManyExchanges
 
 __all__ = ["UnderWay"]
@@ -22,26 +18,25 @@ class UnderWay:
     def __init__(self, most: int, most_per_user: int) -> None:
         self._most = most
         self._most_per_user = most_per_user
-        self._of: Counter[str] = Counter()
+        self._of: dict[str, int] = {}
         self._in_all = 0
 
     def check(self, email: str) -> None:
         """Raises TooManyExchanges: one more of this person would be too many."""
         if self._in_all >= self._most:
             raise TooManyExchanges(f"{self._most} are under way at this worker")
-        if self._of[email] >= self._most_per_user:
+        if self._of.get(email, 0) >= self._most_per_user:
             raise TooManyExchanges(f"{self._most_per_user} of yours are under way")
 
-    @contextmanager
-    def one_of(self, email: str) -> Iterator[None]:
-        """Count one more until the block ends. Raises TooManyExchanges."""
+    def begin(self, email: str) -> None:
+        """Count one more, until ``end``. Raises TooManyExchanges."""
         self.check(email)
-        self._of[email] += 1
+        self._of[email] = self._of.get(email, 0) + 1
         self._in_all += 1
-        try:
-            yield
-        finally:
-            self._in_all -= 1
-            self._of[email] -= 1
-            if not self._of[email]:
-                del self._of[email]
+
+    def end(self, email: str) -> None:
+        """Count one less."""
+        self._in_all -= 1
+        self._of[email] -= 1
+        if not self._of[email]:
+            del self._of[email]
