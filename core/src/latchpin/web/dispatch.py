@@ -16,7 +16,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.routing import Route
 
-__all__ = ["BEGUN", "Dispatcher", "GuardedApp", "HotRoute", "route_path"]
+from latchpin.workers.bounded import Bounded
+
+__all__ = ["BEGUN", "LONGEST_KNOWN", "MOST_KNOWN", "Dispatcher", "GuardedApp", "HotRoute", "route_path"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -27,6 +29,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 BEGUN = "latchpin.begun"
 """In the scope once an answer has begun: the guard notes it."""
 _FAILURES = "latchpin.failures"
+MOST_KNOWN, LONGEST_KNOWN = 1_000, 200
+"""What was matched is remembered for so many paths, each of so many characters: programs ask the same ones for ever."""
 
 
 class HotRoute(Route):
@@ -82,6 +86,7 @@ class Dispatcher:
     ) -> None:
         self._app = app
         self._handlers = handlers
+        self._known: Bounded[tuple[str, str], tuple[HotRoute, dict[str, Any]]] = Bounded(MOST_KNOWN)
         self._by_segment: dict[str, list[HotRoute]] = {}
         for route in routes:
             self._by_segment.setdefault(_first_segment(route.path), []).append(route)
@@ -105,11 +110,20 @@ class Dispatcher:
         """The hot route that serves a request, None if the framework does; what it matched is put into the scope."""
         if scope["type"] != "http":
             return None
-        path = route_path(scope)
+        method, path = scope["method"], route_path(scope)
+        found = self._known.get((method, path)) or self._find(method, path)
+        if found is None:
+            return None
+        route, values = found
+        scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, dict(values)
+        return route
+
+    def _find(self, method: str, path: str) -> tuple[HotRoute, dict[str, Any]] | None:
         for route in self._by_segment.get(_first_segment(path), ()):
-            if scope["method"] in route.methods and (values := route.find_values(path)) is not None:
-                scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, values
-                return route
+            if method in route.methods and (values := route.find_values(path)) is not None:
+                if len(path) <= LONGEST_KNOWN:
+                    self._known[method, path] = route, values
+                return route, values
         return None
 
     def _handler_for(self, exc: Exception) -> Callable[[Request, Any], Any] | None:

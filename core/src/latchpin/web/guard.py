@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from contextlib import nullcontext
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -23,11 +22,12 @@ from latchpin.contracts import Operation
 from latchpin.errors import LatchpinError
 from latchpin.settings.core import CoreSettings
 from latchpin.web import hosts
-from latchpin.web.dispatch import BEGUN, Dispatcher, GuardedApp, HotRoute, route_path
+from latchpin.web.dispatch import BEGUN, LONGEST_KNOWN, MOST_KNOWN, Dispatcher, GuardedApp, HotRoute, route_path
 from latchpin.web.errors import problem
 from latchpin.web.limits import MAX_BODY_BYTES, SMALL_REST, RequestBody, StreamingRoute, body_too_large, check_sizes
 from latchpin.web.pages import failure
 from latchpin.web.traces import known_trace, log_failure, one_line, trace_of
+from latchpin.workers.bounded import Bounded
 
 __all__ = ["Guard", "install_guard"]
 
@@ -53,7 +53,7 @@ _ALWAYS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_CARRIED = frozenset({b"traceparent", b"tracestate"})
+_CARRIED = ((b"traceparent", "traceparent"), (b"tracestate", "tracestate"))
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -88,6 +88,7 @@ class Guard:
         self._settings = settings
         self._timer = timer
         self._streaming = [route.path_regex for route in streaming]
+        self._known: Bounded[str, bool] = Bounded(MOST_KNOWN)
         self._base_path = settings.base_path
         self._hosts = hosts.HostRules(settings)
         self._headers = [*_ALWAYS, _STRICT_TRANSPORT] if settings.secure else _ALWAYS
@@ -98,10 +99,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
         observers = _observers_of(scope)
-        with observers.watch(_operation(scope)) if observers else nullcontext(None) as operation:
+        if not observers:
+            await self._answer(scope, receive, send)
+            return
+        with observers.watch(_operation(scope)) as operation:
             status = await self._answer(scope, receive, send)
-            if operation is not None:
-                operation.facts["route"], operation.facts["status"] = _route(scope), str(status)
+            operation.facts["route"], operation.facts["status"] = _route(scope), str(status)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Serve one request; return the status of its answer."""
@@ -154,7 +157,12 @@ class Guard:
 
     def _streams(self, scope: Scope) -> bool:
         path = scope["path"].removeprefix(self._base_path)
-        return any(pattern.match(path) for pattern in self._streaming)
+        streams = self._known.get(path)
+        if streams is None:
+            streams = any(pattern.match(path) for pattern in self._streaming)
+            if len(path) <= LONGEST_KNOWN:
+                self._known[path] = streams
+        return streams
 
     def _with_headers(self, headers: Any, *, last: bool) -> list[tuple[bytes, bytes]]:  # noqa: ANN401  any iterable, says ASGI
         sent = list(headers)
@@ -206,10 +214,8 @@ def _observers_of(scope: Scope) -> Observers | None:
 
 
 def _operation(scope: Scope) -> Operation:
-    carried = {}
-    for name, value in scope["headers"]:
-        if name in _CARRIED:
-            carried[name.decode()] = value.decode("latin-1")
+    fields = dict(scope["headers"])
+    carried = {name: fields[raw].decode("latin-1") for raw, name in _CARRIED if raw in fields}
     return Operation("request", scope["method"], carried=carried)
 
 
