@@ -21,6 +21,7 @@ __all__ = ["SECONDS", "AccessLines", "JoiningFile", "JoiningStream", "access_lin
 SECONDS = 0.05
 
 _access = logging.getLogger("latchpin.access")
+_TEXT = "%s %s %s %s %.1fms%s"
 
 
 class _Line(NamedTuple):
@@ -82,15 +83,15 @@ def _write_together(lines: list[_Line]) -> None:
         for handler in logging.getLogger().handlers:
             if isinstance(handler, JoiningStream):
                 stack.enter_context(handler.joined())
+        common = _access.makeRecord(_access.name, logging.INFO, __file__, 0, _TEXT, (), None)
         for line in lines:
-            _access.handle(_record(line))
+            _access.handle(_record(line, common))
 
 
-def _record(line: _Line) -> logging.LogRecord:
-    made = _access.makeRecord(
-        _access.name, logging.INFO, __file__, 0, "%s %s %s %s %.1fms%s", line.facts, None, extra=line.extra
-    )
-    made.created, made.msecs = line.at, line.at % 1 * 1000
+def _record(line: _Line, common: logging.LogRecord) -> logging.LogRecord:
+    """The record of one line; ``common`` has what those of one moment have in common. To make one anew costs 5 us."""
+    made = common.__class__.__new__(common.__class__)
+    made.__dict__.update(common.__dict__, args=line.facts, created=line.at, msecs=line.at % 1 * 1000, **line.extra)
     return made
 
 

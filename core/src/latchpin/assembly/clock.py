@@ -38,7 +38,7 @@ class StoreClock:
 
     def __call__(self) -> datetime:
         """The time in UTC."""
-        return self._own() + self._ahead
+        return self._own() + self._ahead if self._ahead else self._own()
 
     async def follow(self, states: StateStore | None) -> None:
         """Ask the store what time it is; one that is away or does not tell changes nothing."""

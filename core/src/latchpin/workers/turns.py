@@ -8,8 +8,8 @@ here for another's end, only for the next round: one that is held up, by its sto
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
-from weakref import WeakKeyDictionary
 
 __all__ = ["LEAST", "MOST", "Rounds", "turn"]
 
@@ -27,10 +27,9 @@ async def turn(*, new: bool = False) -> None:
     Args:
         new: what begins only now waits for what was begun before.
     """
-    loop = asyncio.get_running_loop()
-    rounds = _ROUNDS.get(loop)
-    if rounds is None:
-        rounds = _ROUNDS[loop] = Rounds(loop)
+    loop, rounds = asyncio.get_running_loop(), _here.rounds
+    if rounds is None or rounds.loop is not loop:
+        rounds = _here.rounds = Rounds(loop)
     if not rounds.free():
         await rounds.later(new=new)
 
@@ -39,12 +38,13 @@ class Rounds:
     """The rounds of one event loop, and who waits for the next one.
 
     Attributes:
+        loop: that one.
         at_once: how many may go on in this round.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self.at_once = LEAST
-        self._loop = loop
         self._began = loop.time()
         self._gone_on = 0
         self._begun: deque[asyncio.Future[None]] = deque()
@@ -55,7 +55,7 @@ class Rounds:
         if self._gone_on >= self.at_once or self._begun or self._new:
             return False
         if not self._gone_on:
-            self._began = self._loop.time()
+            self._began = self.loop.time()
         self._count(1)
         return True
 
@@ -68,17 +68,17 @@ class Rounds:
 
     def later(self, *, new: bool) -> asyncio.Future[None]:
         """What is done in a later round. Somebody went on in this one, so there is a next."""
-        waited_for: asyncio.Future[None] = self._loop.create_future()
+        waited_for: asyncio.Future[None] = self.loop.create_future()
         (self._new if new else self._begun).append(waited_for)
         return waited_for
 
     def _count(self, more: int) -> None:
         if not self._gone_on:
-            self._loop.call_soon(self._begin)
+            self.loop.call_soon(self._begin)
         self._gone_on += more
 
     def _begin(self) -> None:
-        now = self._loop.time()
+        now = self.loop.time()
         self.end(now - self._began)
         self._began, self._gone_on, gone_on = now, 0, 0
         while gone_on < self.at_once and (waiting := self._begun or self._new):
@@ -90,4 +90,10 @@ class Rounds:
             self._count(gone_on)
 
 
-_ROUNDS: WeakKeyDictionary[asyncio.AbstractEventLoop, Rounds] = WeakKeyDictionary()
+class _Here(threading.local):
+    """The rounds of this thread's loop. Those of a loop that has ended make room for the next one's."""
+
+    rounds: Rounds | None = None
+
+
+_here = _Here()
