@@ -15,7 +15,7 @@ NOW = MovedClock()()
 
 
 class Kept:
-    """Small values, with somebody who is faster every time at the first that is put.
+    """Small values, with somebody who is faster every time at the first that is put, and at what replaces it.
 
     Args:
         other: what somebody else has kept whenever we come.
@@ -30,10 +30,21 @@ class Kept:
 
     async def put(self, name: str, value: str, **_: object) -> str:
         self._first = self._first or name
-        if self._times and name == self._first:
-            self._times -= 1
-            self._values[name] = self._other
+        self._be_faster(name)
         return self._values.setdefault(name, value)
+
+    async def replace(self, name: str, value: str, *, replacing: str, **_: object) -> bool:
+        if self._be_faster(name) or self._values.get(name) != replacing:
+            return False
+        self._values[name] = value
+        return True
+
+    def _be_faster(self, name: str) -> bool:
+        if not self._times or name != self._first:
+            return False
+        self._times -= 1
+        self._values[name] = self._other
+        return True
 
     async def get(self, name: str) -> str | None:
         return self._values.get(name)
