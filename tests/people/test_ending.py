@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from latchpin.errors import Forbidden, InvalidRequest, NotFound
+from latchpin.errors import BackendUnavailable, Forbidden, InvalidRequest, NotFound
 from latchpin.gateways.api_keys import ApiKeys
+from latchpin.identity.assertion_store import PREFIX as ASSERTIONS
+from latchpin.identity.login import get_link
 from latchpin.identity.sessions import session_cookie_name, start_session
-from latchpin.model import Caller
-from latchpin.sdk.gateway import DIRECTORY, parse_gateway_body
+from latchpin.model import Caller, IdentityAssertion, IdentityProvider
+from latchpin.sdk.gateway import DIRECTORY, parse_gateway_body, sign_out
 from latchpin.sdk.identity import create_link
 from latchpin.tokens.owed_documents import OWED
 from latchpin_audit.log import AuditLog
@@ -170,13 +172,101 @@ async def test_who_is_out_does_not_sign_in(gateway: InnerGateway):
         await create_link(gateway.application.services, ALICE)
 
 
-async def test_a_login_link_that_was_printed_before_lets_nobody_in(gateway: InnerGateway):
-    link = await create_link(gateway.application.services, ALICE)
-    await end(gateway)
+async def follow(gateway: InnerGateway, link: str) -> httpx.Response:
     async with gateway.client(None, Origin=BASE) as client:
-        answer = await client.post(f"{BASE}/login", data={"token": link.partition("token=")[2]})
-    assert answer.status_code == 403, answer.text
-    assert "set-cookie" not in answer.headers
+        return await client.post(f"{BASE}/login", data={"token": link.partition("token=")[2]})
+
+
+async def test_a_login_link_that_was_printed_before_lets_nobody_in(gateway: InnerGateway):
+    answers, services = [], gateway.application.services
+    links = [await create_link(services, ALICE) for _ in range(2)]
+    await end(gateway)
+    answers.append(await follow(gateway, links[0]))
+    await asked(gateway, "DELETE", "/people/ended", user=ALICE)
+    answers.append(await follow(gateway, links[1]))
+    assert [each.status_code for each in answers] == [400, 400]
+    assert not any("set-cookie" in each.headers for each in answers)
+    assert await get_link(services, links[1].partition("token=")[2]) is None
+    anew = await follow(gateway, await create_link(services, ALICE))
+    assert (anew.status_code, "set-cookie" in anew.headers) == (303, True)
+
+
+async def test_a_login_link_ends_with_its_users_sessions(gateway: InnerGateway):
+    link = await create_link(gateway.application.services, ALICE)
+    await sign_out(gateway.application.services, ALICE, actor=ADMIN, way="api")
+    assert (await follow(gateway, link)).status_code == 400
+
+
+async def test_who_is_ended_while_they_sign_in_has_no_session_when_they_are_let_in_again(
+    gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
+):
+    people = gateway.application.people
+    is_out = people.is_out
+
+    async def ended_a_moment_later(email: str) -> bool:
+        found = await is_out(email)
+        await people.end(email, ROOT, way="api")
+        return found
+
+    link = await create_link(gateway.application.services, ALICE)
+    monkeypatch.setattr(people, "is_out", ended_a_moment_later)
+    answer = await follow(gateway, link)
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    await people.restore(ALICE, ROOT)
+    assert not await holds(gateway, Cookie=cookie)
+
+
+async def test_an_id_token_that_was_handed_in_ends_with_its_person(gateway: InnerGateway):
+    services, assertions = gateway.application.services, gateway.application.assertions
+    provider = IdentityProvider("https://idp.example.com", None, "client")
+    token = IdentityAssertion("a.b.c", provider.issuer, services.clock() + timedelta(hours=1))
+    await assertions.put(ALICE, provider, token)
+    assert await assertions.get(ALICE, provider, now=services.clock()) == token
+    await end(gateway)
+    await asked(gateway, "DELETE", "/people/ended", user=ALICE)
+    assert await assertions.get(ALICE, provider, now=services.clock()) is None
+    assert await services.kept.list(ASSERTIONS) == {}
+    await assertions.put(ALICE, provider, token)
+    assert await assertions.get(ALICE, provider, now=services.clock()) == token
+
+
+async def test_who_is_let_in_again_ends_no_authorization_that_they_began_before(
+    gateway: InnerGateway, provider: FaultSwitch
+):
+    entry, tokens = await gateway.add(provider.provider.mcp_url), gateway.application.services.records.tokens
+    async with gateway.browser() as browser:
+        returned = await gateway.returned(browser, entry)
+        await end(gateway)
+        await asked(gateway, "DELETE", "/people/ended", user=ALICE)
+        page = await browser.open(returned)
+        assert page.status == 401, page.text
+        assert "ended while you authorized" in page.text
+        assert await tokens.list(app_user_email=ALICE) == []
+        gateway.clock.advance(seconds=2)  # before that a worker may not have noticed
+        await browser.open(await gateway.returned(browser, entry))
+    assert len(await tokens.list(app_user_email=ALICE)) == 1
+
+
+@pytest.mark.parametrize(
+    "undone", ["latchpin.gateways.people.sign_out", "latchpin.tokens.owed.OwedRevocations.take_from"]
+)
+async def test_whose_end_broke_off_is_let_in_again_with_nothing_of_before(
+    undone: str, connected: Connected, gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
+):
+    """They are out from its first step on; what the others would have done is done before they are let in."""
+    old, people = [await session(gateway), await gateway.bearer()], gateway.application.people
+
+    async def killed(*_: object, **__: object) -> None:
+        raise BackendUnavailable("the worker was killed here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(undone, killed)
+        with pytest.raises(BackendUnavailable):
+            await people.end(ALICE, ROOT, way="command")
+    assert await people.is_out(ALICE)
+    await people.restore(ALICE, ROOT)
+    assert [await holds(gateway, **each) for each in old] == [False, False]
+    assert await gateway.application.services.records.tokens.list(app_user_email=ALICE) == []
 
 
 # -- who may, and whom -----------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """An account's authorizations at a gateway, redeemed one at a time: what was issued last must be what is kept last.
 
 Some servers end a person's earlier grant with the next one. So whoever redeems a code holds a lease, of all workers.
-It is taken while the state is consumed, and what else is then needed is read: the token that stands, and whether the
-person is out. It is given back after the answer. A worker that died is not waited for for long.
+It is taken while the state is consumed, and what else is then needed is read: the token that stands, and until when
+what the person had has ended. It is given back after the answer. A worker that died is not waited for for long.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from latchpin.errors import BackendUnavailable
-from latchpin.identity.barred import Barred, find_barred
+from latchpin.identity.revocations import ended_at
 from latchpin.model import StoredToken
 from latchpin.services import Services
 from latchpin.tokens.renewal import lease_of
@@ -37,7 +37,7 @@ class Turn:
         self._held = AsyncExitStack()
         self._taking = asyncio.create_task(self._take())
         self._reading = asyncio.create_task(services.records.tokens.get(*place))
-        self._asking = asyncio.create_task(find_barred(services.kept, email))
+        self._asking = asyncio.create_task(ended_at(services.kept, email))
 
     async def reached(self) -> None:
         """Wait for it.
@@ -55,8 +55,8 @@ class Turn:
         """
         return await self._reading
 
-    async def barred(self) -> Barred | None:
-        """Whether who authorizes was out when the turn was begun.
+    async def ended(self) -> datetime | None:
+        """Until when nothing of who authorizes counts, as it was when the turn was begun; see ``ended_at``.
 
         Raises:
             BackendUnavailable: the store did not answer then.

@@ -22,7 +22,8 @@ from latchpin.errors import (
     UpstreamError,
 )
 from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN
-from latchpin.identity.barred import Barred, find_barred
+from latchpin.identity.barred import FOR_EVER
+from latchpin.identity.revocations import UNNOTICED, ended_at
 from latchpin.model import (
     COMPANY,
     ClientCredentials,
@@ -111,7 +112,7 @@ class Redemption:
         pending, owner, label = validated.pending, validated.payload.owner, validated.payload.account
         if (owner == COMPANY) != (gateway.connection == "shared"):
             raise self._changed(gateway, label)  # nobody's own account becomes the company's, nor the other way round
-        _check_in(await turn.barred())
+        self._check_in(await turn.ended(), gateway, validated)
         await self._usage.note(gateway.id, owner, label, anew=True)
         found = await self._servers.find(gateway)
         client = await self._insist(lambda: self._clients.existing(gateway, found.metadata))
@@ -138,13 +139,13 @@ class Redemption:
     async def _check_kept(self, gateway: Gateway, validated: ValidatedCallback) -> None:
         """Take back what came too late: a gateway's change, and a person's end, drop what is there at that time."""
         services, payload = self._services, validated.payload
-        current, barred = await asyncio.gather(
-            services.records.gateways.get(gateway.id), find_barred(services.kept, validated.pending.app_user_email)
+        current, end = await asyncio.gather(
+            services.records.gateways.get(gateway.id), ended_at(services.kept, validated.pending.app_user_email)
         )
         try:
             if current is None or _terms(current) != _terms(gateway):
                 raise self._changed(gateway, payload.account)
-            _check_in(barred)
+            self._check_in(end, gateway, validated)
         except (AuthorizationRequired, Forbidden):
             await services.records.tokens.delete(gateway.id, payload.owner, payload.account)
             raise
@@ -189,6 +190,14 @@ class Redemption:
             authorize_url=self._services.settings.authorize_url(gateway.id, label),
         )
 
+    def _check_in(self, end: datetime | None, gateway: Gateway, validated: ValidatedCallback) -> None:
+        """Refuse what was begun before its person's sessions ended, also where they were let in again since."""
+        if end == FOR_EVER:
+            raise Forbidden("your access to this gateway was ended", remedy="Ask an administrator of this gateway.")
+        if end is not None and validated.pending.created_at <= end + UNNOTICED:
+            url = self._services.settings.authorize_url(gateway.id, validated.payload.account)
+            raise AuthorizationRequired("your sessions were ended while you authorized", authorize_url=url)
+
     async def _keep_surely(self, validated: ValidatedCallback, grant: TokenGrant, turn: Turn) -> StoredToken:
         """Keep what cannot be asked for twice, in place of the token that stood when the turn was begun."""
         payload, tokens = validated.payload, self._services.records.tokens
@@ -229,11 +238,6 @@ class Redemption:
         if await self._services.records.gateways.get(gateway_id) is None:
             raise NotFound("the gateway was removed while you authorized")
         raise RecordConflict(f"the token of {owner} kept changing while it was to be written")
-
-
-def _check_in(barred: Barred | None) -> None:
-    if barred is not None:
-        raise Forbidden("your access to this gateway was ended", remedy="Ask an administrator of this gateway.")
 
 
 def _terms(gateway: Gateway) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ from latchpin.errors import Forbidden, InvalidRequest, NotFound
 from latchpin.gateways.connections import Connection, ConnectionService
 from latchpin.gateways.signing_out import sign_out
 from latchpin.identity.barred import Barred, bar, find_barred, let_in, list_barred
+from latchpin.identity.revocations import ended_since
 from latchpin.model import CLIENT_ITSELF, Caller
 from latchpin.services import Services
 from latchpin.tokens.owed import Owed, OwedRevocations
@@ -131,6 +132,9 @@ class People:
             BackendUnavailable: do it again.
         """
         self._check(caller)
+        stands = await find_barred(self._services.kept, email)
+        if stands is not None and way in {None, stands.way}:
+            await self._finish(stands)
         found = await let_in(self._services.kept, email, way=way)
         if found is None:
             raise NotFound(f"{email} is not out" + (f" by {way}" if way is not None else ""), remedy=_SEE_WHO)
@@ -188,6 +192,12 @@ class People:
     async def close(self) -> None:
         """Let tries that are under way end, before the stores are closed."""
         await self._working.close()
+
+    async def _finish(self, barred: Barred) -> None:
+        """Do what whoever ended a person did not come to: else it would come back with them."""
+        if not await ended_since(self._services.kept, barred.email, barred.at):
+            await sign_out(self._services, barred.email, actor=barred.by, way=barred.way)
+        await self._owed.take_from(barred.email)
 
     def _check(self, caller: Caller) -> None:
         if not caller.is_admin:

@@ -1,4 +1,4 @@
-"""Identity providers' assertions about people, handed in and kept sealed until they expire."""
+"""Identity providers' assertions about people, handed in and kept sealed until they expire, or their people's end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.errors import RecordConflict, Unsealable
+from latchpin.identity.revocations import mark_of_ends
 from latchpin.model import IdentityAssertion, IdentityProvider, Sealed
 
 __all__ = ["PREFIX", "AssertionStore"]
@@ -18,7 +19,10 @@ PREFIX = "assertion:"
 
 
 class AssertionStore:
-    """Keeps one assertion for each person and client at an identity provider; nobody is given another's."""
+    """Keeps one assertion for each person and client at an identity provider; nobody is given another's.
+
+    Each is kept with its person's ``mark_of_ends``, and ends with what else the person has.
+    """
 
     def __init__(self, kept: KeyValueRecords, cipher: Cipher) -> None:
         self._kept = kept
@@ -31,7 +35,8 @@ class AssertionStore:
             RecordConflict: others kept handing in theirs, and this one is not kept.
         """
         name, place = _name(email, provider), _place(email, provider)
-        content = [assertion.token, assertion.expires_at.isoformat(), assertion.token_type]
+        ended = await mark_of_ends(self._kept, email)
+        content = [assertion.token, assertion.expires_at.isoformat(), assertion.token_type, ended]
         sealed = self._cipher.seal(json.dumps(content), associated_data=place)
         for _ in range(_ATTEMPTS):
             await self._kept.take(name)
@@ -40,18 +45,24 @@ class AssertionStore:
         raise RecordConflict("other assertions of the same person kept coming while this one was to be kept")
 
     async def get(self, email: str, provider: IdentityProvider, *, now: datetime) -> IdentityAssertion | None:
-        """Look. None if there is none, it has expired, or no key that we have opens it."""
-        sealed = await self._kept.get(_name(email, provider))
+        """Look. None if there is none, it has expired or ended, or no key that we have opens it."""
+        name = _name(email, provider)
+        sealed = await self._kept.get(name)
         if sealed is None:
             return None
         try:
-            token, until, kind = json.loads(
+            token, until, kind, *ended = json.loads(
                 self._cipher.unseal(Sealed(sealed), associated_data=_place(email, provider))
             )
         except Unsealable:
             return None
         expires_at = datetime.fromisoformat(until)
-        return IdentityAssertion(token, provider.issuer, expires_at, kind) if now < expires_at else None
+        if now >= expires_at:
+            return None
+        if await mark_of_ends(self._kept, email) != "".join(ended):  # earlier versions kept none
+            await self._kept.take(name, value=sealed)
+            return None
+        return IdentityAssertion(token, provider.issuer, expires_at, kind)
 
     async def take(self, email: str, provider: IdentityProvider) -> bool:
         """Forget it. False if there was none."""

@@ -12,11 +12,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from latchpin.contracts import Clock, Endings, KeyValueRecords
 from latchpin.errors import BackendUnavailable
-from latchpin.identity.revocations import ended_at, read_stamp
+from latchpin.identity.revocations import UNNOTICED, ended_at, read_stamp
 
 __all__ = ["BLIND", "LOOKS_EVERY", "Departures", "Watched"]
 
@@ -28,8 +28,6 @@ LINGERS = 1.0
 """For how many seconds a worker looks on after somebody was asked who they are: for so long it may remember it."""
 BLIND = 15.0
 """After so many seconds without an answer of the store, what is under way ends: nobody knows any more for whom."""
-_BEFORE = timedelta(seconds=1)
-"""A request may have been judged by what this worker remembered, which an end shortly before had not reached."""
 
 
 @dataclass(slots=True, eq=False)
@@ -123,7 +121,7 @@ class Departures:
         ends = dict(zip(emails, await asyncio.gather(*(ended_at(self._kept, each) for each in emails)), strict=True))
         for each in watched:
             end = ends[each.email]
-            over = end != each.seen if each.judged else end is not None and end >= each.began - _BEFORE
+            over = end != each.seen if each.judged else end is not None and end >= each.began - UNNOTICED
             each.judged, each.seen = True, end
             if over and each in self._watched:
                 self._end(each)

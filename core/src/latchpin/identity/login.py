@@ -1,4 +1,4 @@
-"""Login links: made for one user, kept hashed, good once and for ten minutes.
+"""Login links: made for one user, kept hashed, good once and for ten minutes, and until their user's sessions end.
 
 A copy of the store yields no link that works, and looking at a link (as mail scanners and previews do)
 does not use it up.
@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from latchpin.errors import InvalidRequest
 from latchpin.identity.address import parse_email
 from latchpin.identity.barred import find_barred
+from latchpin.identity.revocations import mark_of_ends
 from latchpin.services import Services
 from latchpin.workers.instance_names import Whereabouts, locate
 from latchpin.workers.instances import list_instances
@@ -42,10 +43,15 @@ _TOKEN_CHARACTERS = 43  # 32 bytes as base64url
 
 @dataclass(frozen=True, slots=True)
 class LoginLink:
-    """Whom a link signs in."""
+    """Whom a link signs in.
+
+    Attributes:
+        ended: the user's ``mark_of_ends`` from before the link was made.
+    """
 
     email: str
     is_admin: bool
+    ended: str = ""
 
 
 async def create_link(services: Services, email: str, *, admin: bool = False) -> str:
@@ -55,13 +61,15 @@ async def create_link(services: Services, email: str, *, admin: bool = False) ->
         InvalidRequest: ``email`` is not an address, or of somebody who is out.
         BackendUnavailable: nothing was made.
     """
-    if await find_barred(services.kept, parse_email(email)) is not None:
+    address = parse_email(email)
+    ended = await mark_of_ends(services.kept, address)
+    if await find_barred(services.kept, address) is not None:
         raise InvalidRequest(
             f"{email} is out, and no link lets them in",
             remedy=f"Let them in again first: latchpin people restore {email}",
         )
     token = secrets.token_urlsafe(32)
-    value = json.dumps({"email": parse_email(email), "admin": admin})
+    value = json.dumps({"email": address, "admin": admin, "ended": ended})
     await services.kept.put(_name(token), value, expires_at=services.clock() + LINK_LIFETIME)
     return f"{services.settings.base_url}/login?token={token}"
 
@@ -123,18 +131,23 @@ def invitation(url: str, email: str) -> str:
 
 
 async def get_link(services: Services, token: str) -> LoginLink | None:
-    """Look whom a link would sign in, without using it. None if it is unknown, used or too old."""
+    """Look whom a link would sign in, without using it. None if it is unknown, used, ended or too old."""
     value = await services.kept.get(_name(token)) if _plausible(token) else None
-    return _parse(value) if value is not None else None
+    return None if value is None else await _standing(services, _parse(value))
 
 
 async def consume_link(services: Services, token: str) -> LoginLink | None:
-    """Take a link: of any number of callers one gets it. None if it is unknown, used or too old."""
+    """Take a link: of any number of callers one gets it. None if it is unknown, used, ended or too old."""
     value = await services.kept.take(_name(token)) if _plausible(token) else None
-    if value is None:
-        return None
-    await services.kept.put(_SIGNED_IN, "1")
-    return _parse(value)
+    link = None if value is None else await _standing(services, _parse(value))
+    if link is not None:
+        await services.kept.put(_SIGNED_IN, "1")
+    return link
+
+
+async def _standing(services: Services, link: LoginLink) -> LoginLink | None:
+    """The link, unless its user's sessions were ended since it was made: who is let in again asks for another."""
+    return link if await mark_of_ends(services.kept, link.email) == link.ended else None
 
 
 def _plausible(token: str) -> bool:
@@ -147,4 +160,4 @@ def _name(token: str) -> str:
 
 def _parse(value: str) -> LoginLink:
     document = json.loads(value)
-    return LoginLink(email=document["email"], is_admin=document["admin"] is True)
+    return LoginLink(document["email"], document["admin"] is True, document.get("ended", ""))

@@ -9,18 +9,33 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Awaitable, Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 
 from latchpin.contracts import Clock, Endings, KeyValueRecords
 from latchpin.errors import RecordConflict
-from latchpin.identity.barred import FOR_EVER, find_barred
+from latchpin.identity.barred import FOR_EVER, Barred, find_barred
 from latchpin.workers.bounded import Bounded
 
-__all__ = ["EVERYBODY", "REMEMBERED", "SessionRevocations", "end_everything_of", "ended_at", "read_stamp"]
+__all__ = [
+    "EVERYBODY",
+    "REMEMBERED",
+    "UNNOTICED",
+    "SessionRevocations",
+    "end_everything_of",
+    "ended_at",
+    "ended_since",
+    "mark_of_ends",
+    "read_stamp",
+]
 
 REMEMBERED = timedelta(seconds=0.5)
 """How long a worker goes on without asking the store again. An end counts within a second on every worker: whom a token
 proves is remembered for the other half (``latchpin.identity.proven``)."""
+
+UNNOTICED = timedelta(seconds=1)
+"""So long after an end a worker may judge a request by what it remembers from before."""
 
 EVERYBODY = "*"
 """In the place of an address: what was issued to anybody."""
@@ -58,12 +73,39 @@ async def read_stamp(kept: KeyValueRecords) -> str | None:
     return await kept.get(_STAMP)
 
 
-async def ended_at(kept: KeyValueRecords, email: str) -> datetime | None:
+def ended_at(kept: KeyValueRecords, email: str) -> Coroutine[Any, Any, datetime | None]:
     """Until when what was issued to ``email``, or to everybody, does not count; None if nothing was ever ended.
 
-    ``FOR_EVER`` for who is out.
+    ``FOR_EVER`` for who is out. The store is asked from the call on, so that it is one trip with what is asked beside.
     """
-    return _later(await _read(kept, email), await _read(kept, EVERYBODY))
+    return _latest(asyncio.gather(kept.get(_name(email)), kept.get(_name(EVERYBODY)), find_barred(kept, email)))
+
+
+async def _latest(read: Awaitable[tuple[str | None, str | None, Barred | None]]) -> datetime | None:
+    note, everybody, barred = await read
+    return _later(_parse(note), _parse(everybody)) if barred is None else FOR_EVER
+
+
+async def mark_of_ends(kept: KeyValueRecords, email: str) -> str:
+    """A text that is another one from the moment on when anything of ``email``, or of everybody, has ended.
+
+    What is to end with a person is kept with the mark that was read before, and counts as long as that is the mark.
+
+    Raises:
+        BackendUnavailable: the store cannot be asked.
+    """
+    end = await ended_at(kept, email)
+    return "" if end is None else end.isoformat()
+
+
+async def ended_since(kept: KeyValueRecords, email: str, moment: datetime) -> bool:
+    """Whether the sessions of ``email``, alone, were ended at ``moment`` or later; whether they are out does not count.
+
+    Raises:
+        BackendUnavailable: the store cannot be asked.
+    """
+    end = _parse(await kept.get(_name(email)))
+    return end is not None and end >= moment
 
 
 class SessionRevocations:

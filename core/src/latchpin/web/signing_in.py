@@ -48,17 +48,17 @@ async def answer_signed_in(
         BackendUnavailable: nobody is signed in.
     """
     settings = services_of(request).settings
+    longest = timedelta(seconds=settings.session_lifetime_seconds)
+    lifetime = longest if lifetime is None else min(lifetime, longest)
+    ticket = await start_session(
+        signed_tokens_of(request), email, admin=admin, lifetime=lifetime, session_id=session_id
+    )  # before it is asked who is out: an end that comes after the question then comes after the ticket too
     if await application_of(request).people.is_out(email):
         raise Forbidden(
             "your access to this gateway was ended",
             remedy="Ask an administrator, who can let you in again: latchpin people restore",
         )
-    longest = timedelta(seconds=settings.session_lifetime_seconds)
-    lifetime = longest if lifetime is None else min(lifetime, longest)
     await end_current_session(request)
-    ticket = await start_session(
-        signed_tokens_of(request), email, admin=admin, lifetime=lifetime, session_id=session_id
-    )
     await services_of(request).activity.tell("person.signed-in", actor=email, subject=email, way=way)
     response: Response
     if not target.startswith(_LEADS_AWAY):
