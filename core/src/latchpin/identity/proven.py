@@ -20,7 +20,8 @@ __all__ = ["REMEMBERED", "Asking", "ProvenCallers"]
 
 REMEMBERED = timedelta(seconds=0.5)
 """The other half of the second within which an end counts at every worker is the identities' own."""
-_MOST = 10_000
+_MOST = 1_000
+"""More than a worker serves in that time."""
 _FIELD = b"authorization"
 
 
