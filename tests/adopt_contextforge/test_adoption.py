@@ -123,6 +123,15 @@ async def test_nothing_of_latchpins_own_is_written_over(gateway, provider, their
     assert await records.tokens.get(demo_gateway, ALICE) == before
 
 
+async def test_a_token_that_contextforge_goes_on_renewing_is_told(gateway, theirs, demo_gateway):
+    await adopt(gateway, theirs)
+    assert found(await adopt(gateway, theirs), "token", "demo", ALICE).why == ""
+    theirs.change(f"UPDATE oauth_tokens SET updated_at = '{NOW + HOUR:%Y-%m-%d %H:%M:%S}'")
+    row = found(await adopt(gateway, theirs), "token", "demo", ALICE)
+    assert (row.outcome, row.why) == ("there", "ContextForge has renewed its own token later than Latchpin")
+    assert row.remedy.startswith("Stop ContextForge.")
+
+
 async def test_who_is_out_here_gets_nothing_back_by_another_run(gateway, provider, theirs, demo_gateway):
     await adopt(gateway, theirs)
     await gateway.application.people.end(ALICE, Caller(ADMIN, is_admin=True, via="bearer"), way="command")
@@ -141,7 +150,7 @@ async def test_no_token_follows_a_gateway_that_leads_elsewhere_now(gateway, prov
         assert answer.status_code == 200, answer.text
     report = await adopt(gateway, theirs)
     assert found(report, "gateway", "demo").outcome == "there"
-    assert found(report, "token", "demo", ALICE).why == "the gateway was changed here since"
+    assert found(report, "token", "demo", ALICE).why == "the gateway here has another URL or auth_type"
     assert found(report, "client", "demo", provider.accounts.issuer).outcome == "left out"
     assert await gateway.application.services.records.tokens.list() == []
 
@@ -167,7 +176,7 @@ async def test_tokens_of_a_client_that_does_not_act_here_are_left_out(gateway, p
     report = await adopt(gateway, theirs)
     client = found(report, "client", "demo", provider.accounts.issuer)
     assert client.why == "Latchpin has registered another client there"
-    assert "another client acts for the gateway" in found(report, "token", "demo", ALICE).why
+    assert "it was issued to another client" in found(report, "token", "demo", ALICE).why
 
 
 async def test_an_issuer_that_lost_its_slash_there_is_found_here(gateway, theirs):
@@ -205,11 +214,11 @@ ODD = {
     "looks like it": "!v2:none",
     "parameter m is out of bounds": "!" + seal("x", m=2**31),
     "parameter t is out of bounds": "!" + seal("x", t=True),
-    "parameters are none of Argon2id": "!" + seal("x", salt="eA=="),
+    "Argon2id does not take its parameters": "!" + seal("x", salt="eA=="),
     "another AUTH_ENCRYPTION_SECRET": "!" + seal("x", "another"),
     "before 1.0": "!gAAAAABh" + "x" * 80,
-    "what no token can hold": "two words",
-    "what no token can hold ": "line\r\nInjected: yes",
+    "characters that no token can have": "two words",
+    "characters that no token can have ": "line\r\nInjected: yes",
 }
 
 
@@ -237,8 +246,8 @@ async def test_a_token_that_was_never_sealed_is_taken_as_it_is(gateway, theirs, 
     [
         ("ended@example.com", "deactivated"),
         ("stranger@example.com", "may not use"),
-        ("nobody", "nobody can have it"),
-        ("a@b@example.com", "nobody can have it"),
+        ("nobody", "no address that Latchpin takes"),
+        ("a@b@example.com", "no address that Latchpin takes"),
     ],
 )
 async def test_a_token_of_somebody_who_may_not_use_it_is_left_out(gateway, theirs, demo_gateway, email, why):
@@ -274,12 +283,12 @@ LEFT = {
     "switched off": {"enabled": False},
     "reached by SSE": {"transport": "SSE"},
     "goes into the URL": {"auth_type": "query_param", "auth_query_params": {"key": "sealed"}},
-    "certificate of its own": {"ca_certificate": "PEM"},
+    "client certificate of its own": {"ca_certificate": "PEM"},
     "2 header fields": {"auth_type": "authheaders", "auth_value": seal_headers({"X-A": "1", "X-B": "2"})},
     "does not open": {"auth_type": "bearer", "auth_value": seal_headers({"Authorization": "Bearer x"}, "another")},
-    "no object of header fields": {"auth_type": "bearer", "auth_value": None},
+    "no header field is in it": {"auth_type": "bearer", "auth_value": None},
     "the grant 'password'": {"auth_type": "oauth", "oauth_config": {"grant_type": "password"}},
-    "does not hold here": {"url": "ftp://mcp.invalid/"},
+    "Latchpin does not take its entry": {"url": "ftp://mcp.invalid/"},
     "its secret does not open": {
         "auth_type": "oauth",
         "oauth_config": {"client_id": "c", "client_secret": seal("s", "another")},
@@ -361,7 +370,7 @@ async def test_what_has_no_gateway_and_what_is_no_gateways_is_told(gateway, thei
     theirs.gateway("plain", MCP)
     theirs.virtual_server()
     report = await adopt(gateway, theirs)
-    assert found(report, "token", "0" * 32, ALICE).why == "its gateway is gone there"
+    assert found(report, "token", "0" * 32, ALICE).why == "ContextForge has no such gateway any more"
     assert report.notes == ("Virtual servers (1) are not taken over. Make sets of the gateways: latchpin sets create.",)
 
 

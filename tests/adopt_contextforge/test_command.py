@@ -115,7 +115,7 @@ def test_another_programs_database_is_refused(tmp_path, sqlite_url, environment)
     with pytest.raises(SourceUnreadable, match="cannot be read"):
         read_source(parse_source_url(f"sqlite:///{tmp_path}/text.db"))
     assert run_latchpin("gateways", "list", env=environment, cwd=tmp_path).returncode == 0
-    with pytest.raises(SourceUnreadable, match=r"not that of a ContextForge 1\.x"):
+    with pytest.raises(SourceUnreadable, match=r"not that of ContextForge 1\.x"):
         read_source(parse_source_url(sqlite_url))
 
 

@@ -180,7 +180,7 @@ class Adoption:
         if there is not None:
             rows.append(Row("gateway", theirs.name, "there"))
             if (there.url, there.auth_type) != (theirs.url, ours.body["auth_type"]):
-                out = LeftOut("the gateway was changed here since", "Its users authorize it here.")
+                out = LeftOut("the gateway here has another URL or auth_type", "Its users authorize here.")
                 return there, out
             return there, await self._find(there)
         body, draft = ours.body, self._draft(ours.body, ours.id)
@@ -201,7 +201,7 @@ class Adoption:
         try:
             return self._application.gateways.draft(parse_gateway_body(body), OPERATOR, id=id)
         except InvalidRequest as exc:
-            raise LeftOut(f"it does not hold here: {exc.detail}", exc.remedy or "Enter it by hand.") from exc
+            raise LeftOut(f"Latchpin does not take its entry: {exc.detail}", exc.remedy or "Enter it by hand.") from exc
 
     async def _find(self, gateway: Gateway) -> FoundServer | LeftOut | None:
         if gateway.oauth is None:
@@ -215,7 +215,7 @@ class Adoption:
 
     async def _namesakes(self, gateway: Gateway) -> Sequence[str]:
         others = [each.name for each in await self._records.gateways.list() if each.url == gateway.url]
-        return [f"another gateway has this URL here: {others[0]}"] if others else []
+        return [f"another gateway here has the same URL: {others[0]}"] if others else []
 
     async def _bind(
         self,
@@ -235,7 +235,7 @@ class Adoption:
         if isinstance(found, LeftOut):
             raise found
         if found is None or gateway.oauth is None or not needs_browser(gateway):
-            raise LeftOut("its gateway has no tokens of people", "Nothing to do.")
+            raise LeftOut("nobody authorizes at its gateway", "Nothing to do.")
         _check_server(theirs, ours, found)
         issuer = found.metadata.issuer
         if ours.client is not None:
@@ -245,8 +245,8 @@ class Adoption:
             client_id = gateway.oauth.client_id
         if client_id is None or client_id != ours.client_id:
             raise LeftOut(
-                "another client acts for the gateway here than the one that it was issued to",
-                "Its user authorizes anew.",
+                "it was issued to another client than the one that acts for the gateway here",
+                ANEW,
             )
         return Place(gateway, resource_of(theirs), issuer, client_id)
 

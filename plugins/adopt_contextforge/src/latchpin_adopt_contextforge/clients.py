@@ -70,10 +70,13 @@ class ClientAdoption:
             return "", ""
         theirs = " ".join(client.redirect_uris)[:200]
         why = (
-            f"its server sends people back to {theirs}, and not to {redirect_uri}: the next authorization registers "
-            "another client, and whoever was taken over then authorizes anew"
+            f"it is registered for {theirs}, and not for {redirect_uri}: the next authorization registers another "
+            "client, and then all who were taken over authorize again"
         )
-        return why, "Serve Latchpin under ContextForge's URL (BASE_URL), or have that redirect URI added at the server."
+        return (
+            why,
+            "Serve Latchpin under ContextForge's URL (BASE_URL), or have Latchpin's redirect URI added at the server.",
+        )
 
     async def _seal(self, client: SourceClient, gateway: Gateway, found: FoundServer) -> RegisteredClient:
         if client.expires_at is not None and client.expires_at <= self._services.clock():

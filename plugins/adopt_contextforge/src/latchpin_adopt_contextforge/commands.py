@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="adopt", help="Take over what another gateway has kept.", no_args_is_help=True)
 
 INCOMPLETE = 3
-"""The exit code where something was left out; 1 is a failure, 2 a command that is none."""
+"""The exit code where something was left out; 1 is a failure, 2 a wrong command line."""
 TOLD = 10
 """So often people are told how far it is."""
 
@@ -32,24 +32,28 @@ def contextforge(
     database_url: Annotated[
         str,
         typer.Argument(
-            help="ContextForge's DATABASE_URL, of SQLite or PostgreSQL; or env:NAME or file:PATH, which hold it.",
+            help="ContextForge's DATABASE_URL (SQLite or PostgreSQL), or where to read it: env:NAME or file:PATH.",
         ),
     ],
     secret: Annotated[
         str | None,
         typer.Option(
-            help="Where ContextForge's AUTH_ENCRYPTION_SECRET is: env:NAME or file:PATH. Without it, you are asked."
+            help="Where to read ContextForge's AUTH_ENCRYPTION_SECRET: env:NAME or file:PATH. Else you are asked."
         ),
     ] = None,
-    write: Annotated[bool, typer.Option("--write", help="Write it. Without this, only say what would be.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: every gateway, client, token and key.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Take over. Without this, only show what would be taken over.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each gateway, client, token and key as JSON.")] = False,
 ) -> None:
-    """Take over gateways, registered clients, tokens and keys of ContextForge 1.x, so that nobody consents again.
+    """Take over gateways, registered clients, tokens and keys of ContextForge 1.x, so that nobody authorizes again.
 
-    ContextForge's database is only read. Stop ContextForge before --write: a refresh token that both use ends both.
-    It may be run again: what Latchpin has already is left as it is.
+    ContextForge's database is only read. Stop ContextForge before --write. Many servers take each refresh token once:
+    if ContextForge and Latchpin both send the same one, the server ends the connection.
 
-    Exits with 0 if all was taken over or would be, and with 3 if something is left out: it is listed with what helps.
+    You can run it again. What Latchpin already has stays as it is.
+
+    The exit code is 0 if nothing is left out, else 3. What is left out is listed, with the reason and what helps.
     """
     url = _read_reference(database_url, "DATABASE_URL")
     opens = _read_secret(secret)
@@ -117,12 +121,12 @@ def _read_secret(reference: str | None) -> str:
         found = _read_reference(reference, "--secret")
         if found is None:
             raise SettingsError(
-                "--secret holds a secret itself, which every user of this machine may read while the command runs",
+                "--secret is the secret itself, and every user of this machine may read it while the command runs",
                 remedy="Put it into a variable or a file, and give --secret env:NAME or --secret file:PATH.",
             )
         secret = found
     if not secret:
-        raise SettingsError("--secret names something empty", remedy="It is ContextForge's AUTH_ENCRYPTION_SECRET.")
+        raise SettingsError("the secret is empty", remedy="Give ContextForge's AUTH_ENCRYPTION_SECRET.")
     return secret
 
 

@@ -14,10 +14,10 @@ class SourceUnreadable(ConfigurationError):
         slug="source-unreadable",
         fault="the administrator",
         status=500,
-        title="What is to be taken over cannot be read",
-        public="What is to be taken over cannot be read.",
+        title="The other gateway's database cannot be read",
+        public="The other gateway's database cannot be read.",
         happened="{what}",
         remedy="Give the DATABASE_URL and the AUTH_ENCRYPTION_SECRET that ContextForge runs with.",
-        meaning="`latchpin adopt` cannot read the other gateway's database, or not open what is sealed in it. Nothing "
-        "was written, here or there.",
+        meaning="`latchpin adopt` cannot read the other gateway's database, or cannot open what is sealed in it. "
+        "Nothing was written, here or there.",
     )

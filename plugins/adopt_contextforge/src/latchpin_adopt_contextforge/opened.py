@@ -34,7 +34,7 @@ class Opened:
                 return await asyncio.to_thread(self._opener.open, sealed)
             except Unopened as exc:
                 why = f"its {what} does not open: {exc}"
-                raise LeftOut(why, "Nothing opens it; its owner authorizes anew.") from exc
+                raise LeftOut(why, "Nothing opens it. Its users authorize again.") from exc
 
     async def open_any(self, sealed: str | None, what: str) -> str | None:
         """The same for what may not be there; raises as ``open`` does."""

@@ -75,7 +75,7 @@ class Opener:
         """
         fields = self._decrypt(value) if isinstance(value, str) else value
         if not isinstance(fields, dict) or not all(isinstance(each, str) for pair in fields.items() for each in pair):
-            raise Unopened("it is no object of header fields")
+            raise Unopened("no header field is in it")
         return fields
 
     def _derive(self, bundle: Mapping[str, Any]) -> bytes:
@@ -93,7 +93,7 @@ class Opener:
                 remedy="Install cryptography from its wheel: pip install --force-reinstall cryptography",
             ) from exc
         except (ValueError, binascii.Error) as exc:
-            raise Unopened("it is damaged: its parameters are none of Argon2id") from exc
+            raise Unopened("it is damaged: Argon2id does not take its parameters") from exc
         return base64.urlsafe_b64encode(kdf.derive(self._secret))
 
     def _decrypt(self, text: str) -> object:
@@ -106,7 +106,7 @@ class Opener:
 
 
 def _parse_bundle(text: str) -> Mapping[str, Any]:
-    """The JSON object of a sealed value, its parameters within reason: whoever can write there shall not stop us."""
+    """The JSON object of a sealed value, its parameters within reason: nobody who can write there may stop us."""
     try:
         bundle = json.loads(text)
     except ValueError:

@@ -160,7 +160,8 @@ def _existing_file(url: URL) -> URL:
     path = Path(url.database or "").absolute()
     if not path.is_file():
         raise SettingsError(
-            f"DATABASE_URL names {path}, and there is no such file", remedy="An absolute path has four slashes."
+            f"DATABASE_URL names {path}, and there is no such file",
+            remedy="Correct the path. An absolute one has four slashes.",
         )
     return URL.create("sqlite+pysqlite", database=str(path))
 
@@ -233,8 +234,8 @@ def _columns(connection: Connection) -> Mapping[str, frozenset[str]]:
         if lacking := [each for each in needed if each not in there[name]]:
             what = f"has no table {name}" if not there[name] else f"has no column {lacking[0]} in its table {name}"
             raise SourceUnreadable(
-                f"{_shown(connection.engine.url)} {what}, so it is not that of a ContextForge 1.x.",
-                remedy="Give ContextForge's own DATABASE_URL; bring one before 1.0 to 1.x first, by starting that.",
+                f"{_shown(connection.engine.url)} {what}, so it is not that of ContextForge 1.x.",
+                remedy="Give ContextForge's own DATABASE_URL. If it is older than 1.0, upgrade it to 1.x first.",
             )
     return there
 

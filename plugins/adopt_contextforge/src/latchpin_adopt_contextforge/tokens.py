@@ -20,7 +20,7 @@ from latchpin_adopt_contextforge.translation import same_issuer
 
 __all__ = ["ANEW", "Place", "TokenAdoption"]
 
-ANEW = "Its owner authorizes anew."
+ANEW = "Its owner authorizes again."
 """What helps where a token is left out for good."""
 
 
@@ -65,7 +65,9 @@ class TokenAdoption:
             LeftOut: the gateway was removed meanwhile, or has a key.
         """
         if gateway.connection != "shared" or gateway.api_key is None:
-            return Row("key", theirs.name, "left out", "", "the gateway was changed here since", "Enter the key here.")
+            return Row(
+                "key", theirs.name, "left out", "", "the gateway here takes no shared key", "Enter the key here."
+            )
         if await self._records.tokens.get(gateway.id, COMPANY) is not None:
             return Row("key", theirs.name, "there")
         now = self._services.clock()
@@ -77,7 +79,7 @@ class TokenAdoption:
     async def take(self, theirs: SourceToken, place: Place | LeftOut | None) -> Row:
         """Take over a token at its ``place``; LeftOut: why its gateway takes none; None: it has no gateway."""
         name = self._names.get(theirs.gateway_id, theirs.gateway_id)
-        out = place or LeftOut("its gateway is gone there", "Nothing to do.")
+        out = place or LeftOut("ContextForge has no such gateway any more", "Nothing to do.")
         if isinstance(out, Place):
             try:
                 return await self._take_bound(theirs, out, name)
@@ -89,8 +91,9 @@ class TokenAdoption:
         email = self._owner(theirs, place.gateway)
         if theirs.issuer is not None and place.issuer is not None and not same_issuer(theirs.issuer, place.issuer):
             raise LeftOut(f"{theirs.issuer[:200]} issued it, and the gateway's server is {place.issuer}", ANEW)
-        if await self._records.tokens.get(place.gateway.id, email) is not None:
-            return Row("token", name, "there", email)
+        there = await self._records.tokens.get(place.gateway.id, email)
+        if there is not None:
+            return Row("token", name, "there", email, *_renewed(theirs, there))
         if await self._application.people.is_out(email):
             raise LeftOut(
                 "its owner is out here", f"If they are to come back: latchpin people restore {email}, and run it again."
@@ -101,7 +104,7 @@ class TokenAdoption:
         access = await self._opened.open(theirs.access_token, "access token")
         refresh = await self._opened.open_any(theirs.refresh_token, "refresh token")
         if not (_is_token(access) and (refresh is None or _is_token(refresh))):
-            raise LeftOut("it holds what no token can hold", ANEW)
+            raise LeftOut("it has characters that no token can have", ANEW)
         grant = TokenGrant(
             access,
             "Bearer",
@@ -122,7 +125,7 @@ class TokenAdoption:
         try:
             email = parse_email(theirs.email)
         except InvalidRequest as exc:
-            raise LeftOut(f"nobody can have it: {exc.detail}", ANEW) from exc
+            raise LeftOut(f"its owner has no address that Latchpin takes: {exc.detail}", ANEW) from exc
         if email in self._source.ended:
             raise LeftOut("its owner was deactivated there", "Nothing to do.")
         if not may_use(gateway, Caller(email, via="local")):
@@ -154,7 +157,7 @@ class TokenAdoption:
             await self._records.tokens.put(token, replacing=None)
         except RecordConflict as exc:
             raise LeftOut(
-                "its gateway was removed, or its owner has authorized, since this began", "Run it again to see which."
+                "its gateway was removed or its owner authorized while this ran", "Run it again to see which."
             ) from exc
         await self._services.activity.tell(
             TOKEN_ADOPTED,
@@ -163,6 +166,14 @@ class TokenAdoption:
             subject=token.app_user_email,
             source="ContextForge",
         )
+
+
+def _renewed(theirs: SourceToken, there: StoredToken) -> tuple[str, str]:
+    """What there is to say of a token that both have: ContextForge must not use it any more."""
+    if theirs.updated_at is None or theirs.updated_at <= there.updated_at:
+        return "", ""
+    why = "ContextForge has renewed its own token later than Latchpin"
+    return why, "Stop ContextForge. If the server refuses the next renewal here, the owner authorizes again."
 
 
 def _is_token(text: str) -> bool:

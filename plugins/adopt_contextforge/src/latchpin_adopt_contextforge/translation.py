@@ -124,8 +124,8 @@ def _check_kind(gateway: SourceGateway) -> None:
         )
     if gateway.certificates:
         raise LeftOut(
-            "its server is trusted by a certificate of its own, or wants one",
-            "Add the root to the file of SSL_CERT_FILE and enter it by hand. Client certificates are not sent.",
+            "it has a root certificate or a client certificate of its own",
+            "Add the root to the file of SSL_CERT_FILE, and enter it by hand. Latchpin sends no client certificate.",
         )
 
 
@@ -237,8 +237,8 @@ def _entered_client(config: Mapping[str, Any], opener: Opener) -> dict[str, Any]
 def _key(fields: Mapping[str, str]) -> tuple[dict[str, str], str]:
     """Where a key goes, and the key."""
     if len(fields) != 1:
-        many = f"it sends {len(fields)} header fields with keys" if fields else "no key is kept for it"
-        raise LeftOut(f"{many}, and Latchpin sends one", _BY_HAND)
+        many = f"it sends {len(fields)} header fields with keys, and Latchpin sends one"
+        raise LeftOut(many if fields else "ContextForge keeps no key for it", _BY_HAND)
     ((header, value),) = fields.items()
     word, blank, rest = value.partition(" ")
     if header.lower() == "authorization" and blank and word.isalpha() and rest:
