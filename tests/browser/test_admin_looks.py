@@ -48,6 +48,8 @@ PATHS = [
     "/applications/clients?source=registered",
     "/applications/clients/new",
     "/personal-tokens",
+    "/admin/undelivered/mail",
+    "/admin/undelivered/webhooks",
     "/admin/doctor",
     "/admin/settings",
     "/admin/plugins",

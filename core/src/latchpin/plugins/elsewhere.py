@@ -82,8 +82,12 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-attention": Brings(
         commands=("attention",), paths=r"/attention|/admin/attention", settings=("ATTENTION_DAYS_AHEAD",)
     ),
-    "latchpin-mail": Brings(commands=("mail",), paths=r"/admin/mail", settings=("MAIL_SMTP_HOST",)),
-    "latchpin-webhook": Brings(commands=("webhook",), settings=("WEBHOOK_URLS",)),
+    "latchpin-mail": Brings(
+        commands=("mail",), paths=r"/admin/mail|/admin/undelivered/mail(/retry)?", settings=("MAIL_SMTP_HOST",)
+    ),
+    "latchpin-webhook": Brings(
+        commands=("webhook",), paths=r"/admin/undelivered/webhooks(/retry)?", settings=("WEBHOOK_URLS",)
+    ),
     "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
     "latchpin-flows": Brings(commands=("flows",), paths=r"/flows(/.*)?", settings=("FLOW_HISTORY_HOURS",)),

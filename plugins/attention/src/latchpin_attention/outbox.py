@@ -166,6 +166,11 @@ class Outbox:
         again = replace(entry, state="waiting", tries=0, due_at=self._clock())
         return await self._swap(again, held) is not None
 
+    async def retry(self, id: str = "") -> int:  # noqa: A002  as above
+        """Try the dead entry of that id again, or without one all; return how many are tried."""
+        names = [id] if id else [each.id for each in await self.list("dead")]
+        return sum([await self.revive(each) for each in names])
+
     async def _try(self, document: Document, deliver: Deliver) -> bool:
         now = self._clock()
         entry = _read(document)

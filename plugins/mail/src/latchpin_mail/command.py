@@ -95,9 +95,7 @@ def retry(name: Annotated[str, typer.Argument(metavar="ID", help="What was given
         from latchpin_mail.turns import open_outbox  # noqa: PLC0415  the help does without the gateway
 
         async with opened() as application:
-            outbox = open_outbox(application.services.context)
-            names = [each.id for each in await outbox.list("dead")] if name == "all" else [name]
-            return sum([await outbox.revive(each) for each in names])
+            return await open_outbox(application.services.context).retry("" if name == "all" else name)
 
     count = run(work())
     if not count and name != "all":

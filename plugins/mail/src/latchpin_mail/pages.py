@@ -1,4 +1,4 @@
-"""The page where people say whether they want mail."""
+"""The page where people say whether they want mail, and the one of what could not be sent."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
+from latchpin.sdk.gateway import Application
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingCaller, frame, render
+from latchpin_attention.undelivered import OutboxPage, OutboxShown, make_router
 
 from latchpin_mail.address import is_deliverable
 from latchpin_mail.people import People
 from latchpin_mail.settings import MailSettings
+from latchpin_mail.turns import open_outbox
 
-__all__ = ["router"]
+__all__ = ["router", "undelivered"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,3 +44,27 @@ async def choose(request: Request, caller: WritingCaller, application: CurrentAp
     wanted = (await request.form()).get("wanted") == "yes"
     await People.of(application.services.context).choose(caller.email, wanted=wanted)
     return RedirectResponse(application.services.settings.base_url + PAGE, 303)
+
+
+async def _open(application: Application) -> OutboxShown:
+    on = bool(load(MailSettings).mail_smtp_host)
+    return OutboxShown(
+        open_outbox(application.services.context), "MAIL_SMTP_HOST", on, lambda entry: str(entry.body["to"])
+    )
+
+
+async def _retry(application: Application, name: str) -> int:
+    return await open_outbox(application.services.context).retry(name)
+
+
+undelivered = make_router(
+    OutboxPage(
+        path="/admin/undelivered/mail",
+        title="Undelivered mail",
+        one="mail",
+        many="mails",
+        command="latchpin mail list --dead",
+        open=_open,
+        retry=_retry,
+    )
+)

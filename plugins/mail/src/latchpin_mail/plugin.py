@@ -52,15 +52,19 @@ def latchpin_background_tasks() -> Sequence[latchpin.Backend[MailSettings, Backg
 
 @latchpin.hookimpl
 def latchpin_routes() -> Sequence[str]:
-    """Offer the page."""
-    return ["latchpin_mail.pages:router"]
+    """Offer the pages."""
+    return ["latchpin_mail.pages:router", "latchpin_mail.pages:undelivered"]
 
 
 @latchpin.hookimpl
 def latchpin_navigation() -> Sequence[NavigationEntry]:
-    """Link to it."""
+    """Link to them."""
     about = "Whether you are told by mail when a connection needs you."
-    return [NavigationEntry("Mail to me", "/admin/mail", about, group="connections", rank=27)]
+    given_up = "Mail that was given up, and why. Have it tried again."
+    return [
+        NavigationEntry("Mail to me", "/admin/mail", about, group="connections", rank=27),
+        NavigationEntry("Undelivered mail", "/admin/undelivered/mail", given_up, admin_only=True, rank=62),
+    ]
 
 
 @latchpin.hookimpl

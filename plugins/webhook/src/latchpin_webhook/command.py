@@ -100,16 +100,12 @@ def retry(
     """Try a message again that was given up, or all of them: a gateway that serves sends them in a moment."""
 
     async def work() -> int:
-        from latchpin_webhook.turns import open_outbox  # noqa: PLC0415  the help does without the gateway
+        from latchpin_webhook.turns import retry_dead  # noqa: PLC0415  the help does without the gateway
 
         async with opened() as application:
             context = application.services.context
-            outbox, endpoints = open_outbox(context), await open_endpoints(load(WebhookSettings), context)
-            names = [each.id for each in await outbox.list("dead")] if name == "all" else [name]
-            count = sum([await outbox.revive(each) for each in names])
-            for endpoint in endpoints.all.values() if count else ():
-                await endpoints.note_back(endpoint)
-            return count
+            endpoints = await open_endpoints(load(WebhookSettings), context)
+            return await retry_dead(context, endpoints, "" if name == "all" else name)
 
     count = run(work())
     if not count and name != "all":
@@ -118,10 +114,9 @@ def retry(
 
 
 def _describe(entry: Entry, endpoints: Endpoints) -> dict[str, Any]:
-    endpoint = endpoints.all.get(str(entry.body["endpoint"]))
     return {
         "id": entry.id,
-        "receiver": endpoint.shown if endpoint is not None else "one that is not configured any more",
+        "receiver": endpoints.show(str(entry.body["endpoint"])),
         "event": entry.body["event"],
         "tries": entry.tries,
         "reason": entry.reason,

@@ -56,6 +56,11 @@ class Endpoints:
         self._kept = kept
         self._clock = clock
 
+    def show(self, name: str) -> str:
+        """The receiver of that id, for people."""
+        endpoint = self.all.get(name)
+        return endpoint.shown if endpoint is not None else "one that is not configured any more"
+
     async def gone_since(self, endpoint: Endpoint) -> datetime | None:
         """When it said 410, which means: send me nothing more; None: it did not."""
         text = await self._kept.get(_gone(endpoint))

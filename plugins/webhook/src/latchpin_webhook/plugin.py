@@ -1,4 +1,4 @@
-"""What Latchpin finds: what tells webhooks, its commands and checks."""
+"""What Latchpin finds: what tells webhooks, its commands and checks, and the page of what was given up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import BackgroundTask, Check, Command, Every
+from latchpin.contracts import BackgroundTask, Check, Command, Every, NavigationEntry
 
 if TYPE_CHECKING:
     from latchpin.contracts import CheckContext, Finding
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
     from latchpin_webhook.settings import WebhookSettings
 
-__all__ = ["latchpin_background_tasks", "latchpin_checks", "latchpin_commands"]
+__all__ = [
+    "latchpin_background_tasks",
+    "latchpin_checks",
+    "latchpin_commands",
+    "latchpin_navigation",
+    "latchpin_routes",
+]
 
 INTERVAL_SECONDS = 5.0
 
@@ -47,6 +53,19 @@ def latchpin_background_tasks() -> Sequence[latchpin.Backend[WebhookSettings, Ba
     from latchpin_webhook.settings import WebhookSettings  # noqa: PLC0415  loaded when asked for
 
     return [latchpin.Backend("webhook", "telling webhooks", WebhookSettings, _open)]
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> Sequence[str]:
+    """Offer the page."""
+    return ["latchpin_webhook.pages:undelivered"]
+
+
+@latchpin.hookimpl
+def latchpin_navigation() -> Sequence[NavigationEntry]:
+    """Link to it."""
+    about = "Messages that were given up, and why. Have them tried again."
+    return [NavigationEntry("Undelivered webhooks", "/admin/undelivered/webhooks", about, admin_only=True, rank=63)]
 
 
 @latchpin.hookimpl

@@ -20,7 +20,7 @@ from latchpin_webhook.events import MENDED, NEEDS_PERSON, EventName, describe_ne
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
 
-__all__ = ["FILL_EVERY", "OUTBOX", "PAUSES", "Turns", "name_message", "open_outbox"]
+__all__ = ["FILL_EVERY", "OUTBOX", "PAUSES", "Turns", "name_message", "open_outbox", "retry_dead"]
 
 OUTBOX = outbox_spec("webhook_outbox")
 FILL_EVERY = timedelta(seconds=10)
@@ -43,6 +43,17 @@ def open_outbox(context: Context) -> Outbox:
         claimed_for=2 * timedelta(seconds=tries) + 2 * _MARGIN,
         kept_for=KEPT_FOR,
     )
+
+
+async def retry_dead(context: Context, endpoints: Endpoints, name: str = "") -> int:
+    """Have the message of that id tried again, or without one all that were given up; return how many are.
+
+    Receivers that said they are gone are told again then.
+    """
+    count = await open_outbox(context).retry(name)
+    for endpoint in endpoints.all.values() if count else ():
+        await endpoints.note_back(endpoint)
+    return count
 
 
 class Turns:
