@@ -6,18 +6,21 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from latchpin.assembly.clock import utc_now
 from latchpin.errors import SettingsError
+from latchpin.model import Document, Span
 from latchpin.settings import load
 from latchpin_attention.book import look
 from latchpin_attention.outbox import Entry, Undelivered
 from latchpin_webhook.endpoints import open_endpoints
 from latchpin_webhook.settings import WebhookSettings
 from latchpin_webhook.signing import read_secret, sign
-from latchpin_webhook.turns import PAUSES, Turns, open_outbox
+from latchpin_webhook.turns import OUTBOX, PAUSES, Turns, open_outbox
 
 from tests.notify.conftest import DAY, OLD_SECRET, SECRET, Receiver, connect, gateway_of
 from tests.servers import GatewayBackend, run_latchpin
@@ -311,3 +314,88 @@ async def test_a_message_that_was_given_up_is_tried_again_and_a_receiver_that_wa
         assert [each.id for each in await open_outbox(context).list("waiting")] == ["one", "three", "two"]
         endpoints = await open_endpoints(load(WebhookSettings), context)
         assert await endpoints.gone_since(endpoint) is None
+
+
+Change = Callable[[dict[str, Any]], object]
+CHANGES: dict[str, Change] = {
+    "another event": lambda body: body.update(event="wire.money"),
+    "the event of a test": lambda body: body.update(event="webhook.test"),
+    "no text for an event": lambda body: body.update(event=["connection.mended"]),
+    "another need": lambda body: body["need"].update(id="0" * 32),
+    "a need with dots": lambda body: body["need"].update(id="a.1.b"),
+    "a path for a gateway": lambda body: body["need"].update(gateway_id="../../logout?"),
+    "a cause that there is not": lambda body: body["need"].update(cause="because I say so"),
+    "an object for an owner": lambda body: body["need"].update(owner={"said": "anything"}),
+    "objects for scopes": lambda body: body["need"].update(wanted=[{"said": "anything"}]),
+    "a member more": lambda body: body["need"].update(more="anything"),
+    "a member less": lambda body: body["need"].pop("owner"),
+    "a text for a need": lambda body: body.update(need="anything"),
+}
+
+
+@pytest.mark.parametrize("event", ["connection.needs_person", "connection.mended"])
+async def test_nothing_is_signed_that_somebody_wrote_into_the_store(
+    told, gateway: InnerGateway, receiver: Receiver, event: str
+):
+    turns = await turns_of(gateway)
+    written = await put_off(gateway, turns, receiver, event)
+    for what, change in CHANGES.items():
+        await rewrite(gateway, written, change)
+        assert await turns.take() == 0
+        assert receiver.raw == [], what
+        (dead,) = await turns._outbox.list("dead")
+        assert "it was changed in the store" in dead.reason, what
+    await rewrite(gateway, written, lambda body: body)
+    assert await turns.take() == 1, "as it was, it is told"
+
+
+async def test_a_message_under_an_id_that_somebody_chose_is_not_signed(told, gateway: InnerGateway, receiver: Receiver):
+    """Dots in an id would let one signature stand for other bodies."""
+    turns = await turns_of(gateway)
+    written = await put_off(gateway, turns, receiver, "connection.needs_person")
+    chosen = 'msg_a.1.{"type":"wire.money"}'
+    await rewrite(gateway, replace(written, id=chosen), lambda body: body)
+    await turns.take()
+    assert set(receiver.ids) <= {written.id}
+    assert [each.id for each in await turns._outbox.list("dead")] == [chosen]
+
+
+async def test_what_needs_somebody_is_told_as_it_is_whatever_the_outbox_says(
+    told, gateway: InnerGateway, receiver: Receiver
+):
+    turns = await turns_of(gateway)
+    written = await put_off(gateway, turns, receiver, "connection.needs_person")
+    lies = {"gateway_name": "Pay here", "connected_by": BOB, "cause": "refused", "wanted": ["everything"]}
+    await rewrite(gateway, written, lambda body: body["need"].update(lies))
+    assert await turns.take() == 1
+    ((_, _, data),) = receiver.got
+    said = (data["gateway"]["name"], data["owner"], data["person"], data["cause"], data["scopes"])
+    assert said == ("Notes", ALICE, ALICE, "refresh-refused", [])
+
+
+async def put_off(gateway: InnerGateway, turns: Turns, receiver: Receiver, event: str) -> Document:
+    """Have one message of that event wait, due, for its second try; what was sent until then is forgotten."""
+    entry = await gateway_of(gateway.application, "Notes")
+    await connect(gateway.application, entry, ALICE, spent=True)
+    if event == "connection.mended":
+        assert await take(gateway, turns) == 1
+        await connect(gateway.application, entry, ALICE)
+    receiver.answers = [500]
+    assert await take(gateway, turns) == 0
+    assert receiver.events[-1] == event
+    receiver.got.clear()
+    receiver.raw.clear()
+    gateway.clock.advance(minutes=10)
+    (waiting,) = await gateway.application.services.context.collection(OUTBOX).scan(
+        "state", Span.only("waiting"), limit=9
+    )
+    return waiting
+
+
+async def rewrite(gateway: InnerGateway, written: Document, change: Change) -> None:
+    """Put a message in its place, changed, as somebody does who can write the store and has no key."""
+    documents = gateway.application.services.context.collection(OUTBOX)
+    body = json.loads(json.dumps(dict(written.body)))
+    change(body["body"])
+    held = await documents.get(written.id)
+    await documents.put(replace(written, body=body, revision=0 if held is None else held.revision))

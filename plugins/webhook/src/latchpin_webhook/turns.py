@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,11 @@ from latchpin.sdk.settings import CoreSettings, load
 from latchpin_attention.book import NeedsBook, in_turn
 from latchpin_attention.finding import still_needed
 from latchpin_attention.need import Need, parse_need
-from latchpin_attention.outbox import Entry, Moot, Outbox, outbox_spec
+from latchpin_attention.outbox import Entry, Moot, Outbox, Undelivered, outbox_spec
 
 from latchpin_webhook.delivery import post
 from latchpin_webhook.endpoints import Endpoints
-from latchpin_webhook.events import MENDED, NEEDS_PERSON, EventName, describe_need, format_event
+from latchpin_webhook.events import MENDED, NEEDS_PERSON, EventName, describe_need, format_event, is_ours, parse_event
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
@@ -126,13 +127,29 @@ class Turns:
         endpoint = self._endpoints.all.get(str(entry.body["endpoint"]))
         if endpoint is None or await self._endpoints.gone_since(endpoint) is not None:
             raise Moot
-        need, event = parse_need(entry.body["need"]), str(entry.body["event"])
-        if event == NEEDS_PERSON and not await still_needed(self._application, [need]):
-            raise Moot
+        event, need = _read(entry, endpoint.id)
+        if event == NEEDS_PERSON:
+            standing = await still_needed(self._application, [need])
+            if not standing:
+                raise Moot
+            need = standing[0]  # as it is judged now, whatever the entry says of it
         services = self._application.services
         data = describe_need(need, services.settings.authorize_url(need.gateway_id, need.account))
         body = format_event(event, datetime.fromisoformat(str(entry.body["at"])), data)
         await post(self._endpoints, endpoint, entry.id, body, services.clock())
+
+
+def _read(entry: Entry, endpoint: str) -> tuple[EventName, Need]:
+    """What an entry tells. Receivers believe what is signed, so nothing is but what this gateway can have put there.
+
+    Raises:
+        Undelivered: somebody else wrote it into the store.
+    """
+    with suppress(KeyError, TypeError, ValueError):
+        event, need = parse_event(entry.body["event"]), parse_need(entry.body["need"])
+        if is_ours(need) and entry.id == name_message(endpoint, event, need.id):
+            return event, need
+    raise Undelivered("it is not as this gateway puts it: it was changed in the store", final=True)
 
 
 def name_message(endpoint: str, event: EventName, need: str) -> str:
