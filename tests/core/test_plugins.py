@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -167,3 +168,13 @@ def test_settings_are_shown_as_env_writes_them_and_read_back(monkeypatch: pytest
 )
 def test_a_password_in_a_url_is_masked_wherever_it_stands(held: str, shown: str):
     assert mask(held) == shown
+
+
+def test_listing_the_plugins_loads_nothing_that_only_serving_needs(tmp_path: Path):
+    code = (
+        "import sys; from latchpin.assembly.plugin_report import build_plugin_report; "
+        "from latchpin.plugins.host import Plugins; "
+        "assert build_plugin_report(Plugins()).rows; print(*sys.modules)"
+    )
+    listed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert {"aiohttp", "fastapi", "jwt", "sqlalchemy"} & set(listed.stdout.split()) == set()

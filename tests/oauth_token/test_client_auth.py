@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from latchpin.defaults.client_authentications import KeyAuthentication, latchpin_client_authentications
 from latchpin.errors import ConfigurationError
 from latchpin.model import ClientCredentials
-from latchpin.oauth.client_auth import ASSERTION_TYPE, assertion_parts, basic_parts, choose_method, post_parts
+from latchpin.oauth.client_assertion import ASSERTION_TYPE, assertion_parts
+from latchpin.oauth.client_auth import basic_parts, choose_method, post_parts
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 BASIC, POST, NONE, KEY = "client_secret_basic", "client_secret_post", "none", "private_key_jwt"

@@ -55,8 +55,8 @@ class KeyAuthentication:
     def authenticate(
         self, client: ClientCredentials, *, issuer: str | None, token_endpoint: str, now: datetime
     ) -> TokenRequestParts:
-        """Build the signed assertion; see ``latchpin.oauth.client_auth.assertion_parts``."""
-        from latchpin.oauth.client_auth import assertion_parts  # noqa: PLC0415  loaded when asked for
+        """Build the signed assertion; see ``latchpin.oauth.client_assertion``."""
+        from latchpin.oauth.client_assertion import assertion_parts  # noqa: PLC0415  loaded when asked for
 
         return assertion_parts(client, audience=issuer or token_endpoint, now=now, jti=self.new_jti())
 

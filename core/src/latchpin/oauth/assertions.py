@@ -12,8 +12,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import jwt
-
 __all__ = ["ACCESS_TOKEN", "LONGEST_ASSERTION", "read_claims", "read_expiry", "type_of"]
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  a type
@@ -50,6 +48,8 @@ def read_claims(token: str, *, longest: int = LONGEST_ASSERTION) -> Mapping[str,
 
 def _read(token: str, longest: int = LONGEST_ASSERTION) -> Mapping[str, Any]:
     """Header and payload as they stand there."""
+    import jwt  # noqa: PLC0415  slow to load, and not needed for a list of plugins
+
     if len(token) <= longest and _JWT.fullmatch(token):
         with suppress(jwt.InvalidTokenError, RecursionError):
             return jwt.decode_complete(token, options={"verify_signature": False})

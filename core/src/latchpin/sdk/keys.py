@@ -23,13 +23,18 @@ For ES256, ``derive_key`` makes a private key of random bytes, ``public_jwk`` is
 ``thumbprint_of`` names it (RFC 7638).
 """
 
-from latchpin.defaults.aes_gcm import AesGcmCipher
-from latchpin.defaults.signer import HmacSigner
-from latchpin.oauth.jwk import derive_key, public_jwk, thumbprint_of
-from latchpin.records.key_uses import collection_use, kept_use, key_ids, name_collection, reseal
-from latchpin.workers.fetched_keys import fetched_keys
-from latchpin.workers.keys import SharedKeys
-from latchpin.workers.names import Binder, NotBound
+from typing import TYPE_CHECKING
+
+from latchpin.lazily import finder
+
+if TYPE_CHECKING:
+    from latchpin.defaults.aes_gcm import AesGcmCipher
+    from latchpin.defaults.signer import HmacSigner
+    from latchpin.oauth.jwk import derive_key, public_jwk, thumbprint_of
+    from latchpin.records.key_uses import collection_use, kept_use, key_ids, name_collection, reseal
+    from latchpin.workers.fetched_keys import fetched_keys
+    from latchpin.workers.keys import SharedKeys
+    from latchpin.workers.names import Binder, NotBound
 
 __all__ = [
     "AesGcmCipher",
@@ -47,3 +52,16 @@ __all__ = [
     "reseal",
     "thumbprint_of",
 ]
+
+__getattr__ = finder(
+    __name__,
+    {
+        "latchpin.defaults.aes_gcm": ("AesGcmCipher",),
+        "latchpin.defaults.signer": ("HmacSigner",),
+        "latchpin.oauth.jwk": ("derive_key", "public_jwk", "thumbprint_of"),
+        "latchpin.records.key_uses": ("collection_use", "kept_use", "key_ids", "name_collection", "reseal"),
+        "latchpin.workers.fetched_keys": ("fetched_keys",),
+        "latchpin.workers.keys": ("SharedKeys",),
+        "latchpin.workers.names": ("Binder", "NotBound"),
+    },
+)

@@ -28,21 +28,26 @@ its metadata (RFC 8414). ``parse_token_document`` reads what a token endpoint an
     base64url.decode(base64url.encode(b"key")) == b"key"
 """
 
+from typing import TYPE_CHECKING
+
+from latchpin.lazily import finder
 from latchpin.oauth import base64url
-from latchpin.oauth.assertions import LONGEST_ASSERTION, read_claims, read_expiry, type_of
-from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, check_extra_parameters
-from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
-from latchpin.oauth.challenge import Challenge, parse_challenge
-from latchpin.oauth.client_auth import choose_method
-from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS, build_server_metadata_urls, parse_server_metadata
-from latchpin.oauth.documents import Members, parse_object, parse_url, parse_words, tell_status
-from latchpin.oauth.pauses import choose_pause
-from latchpin.oauth.pkce import S256
-from latchpin.oauth.refusal import explain_code, plain_code, plain_words
-from latchpin.oauth.scopes import is_scope
-from latchpin.oauth.state import hash_browser
-from latchpin.oauth.token_fields import LONGEST_LIFETIME
-from latchpin.oauth.token_reply import parse_token_document, read_token
+
+if TYPE_CHECKING:
+    from latchpin.oauth.assertions import LONGEST_ASSERTION, read_claims, read_expiry, type_of
+    from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, check_extra_parameters
+    from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
+    from latchpin.oauth.challenge import Challenge, parse_challenge
+    from latchpin.oauth.client_auth import choose_method
+    from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS, build_server_metadata_urls, parse_server_metadata
+    from latchpin.oauth.documents import Members, parse_object, parse_url, parse_words, tell_status
+    from latchpin.oauth.pauses import choose_pause
+    from latchpin.oauth.pkce import S256
+    from latchpin.oauth.refusal import explain_code, plain_code, plain_words
+    from latchpin.oauth.scopes import is_scope
+    from latchpin.oauth.state import hash_browser
+    from latchpin.oauth.token_fields import LONGEST_LIFETIME
+    from latchpin.oauth.token_reply import parse_token_document, read_token
 
 __all__ = [
     "FROM_DEFAULTS",
@@ -80,3 +85,28 @@ __all__ = [
     "tell_status",
     "type_of",
 ]
+
+__getattr__ = finder(
+    __name__,
+    {
+        "latchpin.oauth.assertions": ("LONGEST_ASSERTION", "read_claims", "read_expiry", "type_of"),
+        "latchpin.oauth.authorize": ("AuthorizationRequest", "build_authorization_url", "check_extra_parameters"),
+        "latchpin.oauth.callback": ("CallbackParameters", "build_refusal", "check_issuer", "parse_callback"),
+        "latchpin.oauth.challenge": ("Challenge", "parse_challenge"),
+        "latchpin.oauth.client_auth": ("choose_method",),
+        "latchpin.oauth.discovery": (
+            "FROM_DEFAULTS",
+            "FROM_SETTINGS",
+            "build_server_metadata_urls",
+            "parse_server_metadata",
+        ),
+        "latchpin.oauth.documents": ("Members", "parse_object", "parse_url", "parse_words", "tell_status"),
+        "latchpin.oauth.pauses": ("choose_pause",),
+        "latchpin.oauth.pkce": ("S256",),
+        "latchpin.oauth.refusal": ("explain_code", "plain_code", "plain_words"),
+        "latchpin.oauth.scopes": ("is_scope",),
+        "latchpin.oauth.state": ("hash_browser",),
+        "latchpin.oauth.token_fields": ("LONGEST_LIFETIME",),
+        "latchpin.oauth.token_reply": ("parse_token_document", "read_token"),
+    },
+)

@@ -10,11 +10,12 @@ from latchpin.errors import NotFound
 from latchpin.model import Caller, Gateway
 
 from latchpin_aggregator.selection import PATH, slug_of_path
-from latchpin_aggregator.sets.directory import open_sets
 from latchpin_aggregator.sets.gateway_set import GatewaySet
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
+
+    from latchpin_aggregator.sets.directory import Sets
 
 __all__ = ["find_resource", "list_resources", "names_endpoint"]
 
@@ -36,7 +37,7 @@ async def find_resource(application: Application, url: str, caller: Caller) -> P
     if slug is None:
         return _everything(base_url, await application.gateways.list(caller))
     try:
-        found = await (await open_sets(application)).get(slug, caller)
+        found = await (await _sets_of(application)).get(slug, caller)
     except NotFound:
         return None
     return _one_set(base_url, found, await application.gateways.list(caller))
@@ -45,9 +46,15 @@ async def find_resource(application: Application, url: str, caller: Caller) -> P
 async def list_resources(application: Application, caller: Caller) -> Sequence[ProtectedResource]:
     """The endpoint for all servers, and those of sets, each where the caller may use any server there."""
     base_url, gateways = application.services.settings.base_url, await application.gateways.list(caller)
-    sets = await (await open_sets(application)).list(caller)
+    sets = await (await _sets_of(application)).list(caller)
     offered = [_everything(base_url, gateways), *(_one_set(base_url, each, gateways) for each in sets)]
     return [each for each in offered if each.gateways]
+
+
+async def _sets_of(application: Application) -> Sets:
+    from latchpin_aggregator.sets.directory import open_sets  # noqa: PLC0415  whoever lists plugins needs no sets
+
+    return await open_sets(application)
 
 
 def _everything(base_url: str, gateways: Sequence[Gateway]) -> ProtectedResource:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from latchpin.errors import NotFound
 from latchpin.model import Caller, Gateway
 
-from latchpin_aggregator.sets.directory import Sets
 from latchpin_aggregator.sets.gateway_set import is_slug
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
+
+    from latchpin_aggregator.sets.directory import Sets
 
 __all__ = ["PATH", "Everything", "OneSet", "Selection", "slug_of_path"]
 

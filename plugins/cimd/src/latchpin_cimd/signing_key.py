@@ -6,11 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.model import Sealed
-from latchpin.sdk.keys import public_jwk, thumbprint_of
 
 __all__ = ["SigningKey", "open_key"]
 
@@ -46,6 +43,10 @@ class SigningKey:
 
 def make_key() -> SigningKey:
     """A new P-256 key, named by its thumbprint (RFC 7638)."""
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  seldom needed, and slow to load
+    from jwt.algorithms import ECAlgorithm  # noqa: PLC0415  as above
+    from latchpin.sdk.keys import public_jwk, thumbprint_of  # noqa: PLC0415  as above
+
     private = ec.generate_private_key(ec.SECP256R1())
     public, secret = public_jwk(private.public_key()), ECAlgorithm.to_jwk(private, as_dict=True)["d"]
     return SigningKey({**public, "d": secret, "use": "sig", "alg": "ES256", "kid": thumbprint_of(public)})

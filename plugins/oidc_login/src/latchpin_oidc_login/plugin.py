@@ -21,10 +21,10 @@ BACK_CHANNEL = "/login/oidc/backchannel-logout"
 
 
 def _describe(settings: OidcLoginSettings) -> SignIn | None:
-    from latchpin_oidc_login.sign_out import SignOut  # noqa: PLC0415  loaded when asked for
-
     if not settings.configured:
         return None
+    from latchpin_oidc_login.sign_out import SignOut  # noqa: PLC0415  loaded when asked for
+
     return SignIn(
         label=settings.label,
         path=BEGIN,
