@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from latchpin import __version__
 from latchpin.activity.logs import set_up_logging
@@ -49,6 +49,19 @@ __all__ = ["create_app"]
 
 _log = logging.getLogger("latchpin.web")
 
+_OWN = (
+    routes_oauth.router,
+    routes_api.router,
+    routes_ended.router,
+    routes_gateways.router,
+    routes_health.router,
+    routes_keys.router,
+    routes_people.router,
+    routes_resources.router,
+    routes_pages.router,
+)
+"""The core's, in the order in which they are asked."""
+
 
 def create_app(
     *,
@@ -72,12 +85,14 @@ def create_app(
     plugins = plugins or Plugins()
     require_servable(plugins, settings)
     set_up_logging(settings)
+    of_plugins = plugins.values(ROUTES)
+    routers = [*_OWN, *of_plugins]
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _opened(app, plugins, settings, clock):
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
+        async with _opened(app, plugins, settings, clock), _begun(app, routers) as state:
             when_open()
-            yield
+            yield state
 
     app = GuardedApp(
         title="Latchpin",
@@ -87,32 +102,29 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
     )
-    describe_api(app, settings, FLOW_PATHS)
+    describe_api(app, settings, routers, FLOW_PATHS)
     install_errors(app)
     app.router.routes.extend(routes_oauth.FLOW_ROUTES)
-    for module in (
-        routes_oauth,
-        routes_api,
-        routes_ended,
-        routes_gateways,
-        routes_health,
-        routes_keys,
-        routes_people,
-        routes_resources,
-        routes_pages,
-    ):
-        app.include_router(module.router)
-    routers = plugins.values(ROUTES)
-    for router in routers:
-        app.include_router(router)
+    for router in routers:  # as they are: ``include_router`` has each route studied again, for every application
+        app.router.routes.extend(router.routes)
     app.state.plugins = plugins
     app.state.navigation = plugins.values(NAVIGATION)
     app.add_middleware(StartupErrorFilter)
-    of_plugins = [route for router in routers for route in router.routes]
-    install_guard(app, settings, [*routes_oauth.FLOW_ROUTES, routes_health.HEALTH, *of_plugins])
+    standing_out = [route for router in of_plugins for route in router.routes]
+    install_guard(app, settings, [*routes_oauth.FLOW_ROUTES, routes_health.HEALTH, *standing_out])
     return app
+
+
+@asynccontextmanager
+async def _begun(app: FastAPI, routers: Iterable[APIRouter]) -> AsyncIterator[Mapping[str, Any] | None]:
+    """Keep open what each router opens; give what these put into the state of requests, of two the earlier."""
+    state: dict[str, Any] = {}
+    async with AsyncExitStack() as begun:
+        for router in routers:
+            given: Mapping[str, Any] | None = await begun.enter_async_context(router.lifespan_context(app))
+            state = {**(given or {}), **state}
+        yield state or None
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from copy import deepcopy
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from latchpin.identity.sessions import session_cookie_name
@@ -76,23 +76,27 @@ def redirect(description: str) -> dict[str, Any]:
     return {"description": description, "headers": {"location": {"schema": {"type": "string"}}}}
 
 
-def describe_api(app: FastAPI, settings: CoreSettings, paths: Mapping[str, Any]) -> None:
+def describe_api(app: FastAPI, settings: CoreSettings, routers: Iterable[APIRouter], paths: Mapping[str, Any]) -> None:
     """Let ``app.openapi()`` give the whole description, made at its first use.
 
     Args:
-        app: has the routes.
+        app: serves it.
         settings: name the session cookie and the proxy's header.
+        routers: have the routes; an operation is called as its route is.
         paths: the operations of routes that FastAPI does not serve, as the description has them.
     """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
+            described = FastAPI(generate_unique_id_function=lambda route: route.name)
+            for router in routers:
+                described.include_router(router)
             document = get_openapi(
                 title=app.title,
                 version=app.version,
                 summary=app.summary,
                 description=_INTRODUCTION,
-                routes=app.routes,
+                routes=described.routes,
                 tags=[{"name": name, "description": text} for name, text in TAGS],
                 servers=[{"url": settings.base_path}] if settings.base_path else None,
             )
