@@ -264,6 +264,20 @@ async def test_what_an_administrator_ended_is_not_fetched_afterwards(device: Dev
     assert error_of(await device.poll()) == "access_denied"
 
 
+async def test_a_session_that_another_worker_still_takes_allows_no_device(device: Device, browser, gateway):
+    """The proxy's header stands for one that ended a moment ago."""
+    from latchpin.sdk.identity import end_everything_of
+
+    await answer(browser, device.shown["user_code"])  # so that she is connected
+    await device.ask()
+    page = await type_code(browser, device.shown["user_code"])
+    await end_everything_of(gateway.application.services.kept, ALICE, gateway.clock())
+    gateway.clock.advance(seconds=0.5)
+    await browser.submit(page.form(action="/oauth2/decision"), press="allow")
+    gateway.clock.advance(minutes=1)
+    assert error_of(await device.poll()) == "authorization_pending"
+
+
 # -- guessing ------------------------------------------------------------------------------------------------
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from copy import copy
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from latchpin.contracts import Endings
-from latchpin.model import Caller
+from latchpin.errors import NotSignedIn
+from latchpin.model import Caller, Evidence
 from latchpin.sdk.identity import end_everything_of
 from latchpin.settings import load
 from latchpin_admin_cli.taking_back import take_back
+from latchpin_authorization_server.grants.consents import CONSENTS
+from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_demo.browser import Browser
@@ -95,7 +99,83 @@ async def test_nothing_is_allowed_with_a_session_that_another_worker_still_takes
     await stock.visit(browser)
     assert await grants_of(server) == []
     gateway.clock.advance(seconds=11)
+    page = await browser.open(stock.authorization_url())
+    assert page.form(action="/oauth2/decision"), "nor did it leave a consent"
     assert "code" in answer_of(await stock.visit(browser))
+
+
+async def ends_and_is_let_in(gateway: InnerGateway) -> None:
+    """Alice, a minute later each time."""
+    gateway.clock.advance(minutes=1)
+    await gateway.application.people.end(ALICE, OPERATOR, way="command")
+    gateway.clock.advance(minutes=1)
+    await gateway.application.people.restore(ALICE, OPERATOR)
+
+
+async def test_a_request_from_before_is_not_answered_by_who_is_let_in_again(
+    gateway: InnerGateway, stock: StockClient, browser: Browser, server: AuthorizationServer
+):
+    await stock.introduce()
+    page = await browser.open(stock.authorization_url())
+    await ends_and_is_let_in(gateway)
+    page = await browser.submit(page.form(action="/oauth2/decision"), press="allow")
+    assert page.status == 400, page.text
+    assert await grants_of(server) == []
+
+
+async def test_a_request_from_before_break_glass_is_not_answered(
+    gateway: InnerGateway, stock: StockClient, browser: Browser
+):
+    await stock.introduce()
+    page = await browser.open(stock.authorization_url())
+    await gateway.application.services.activity.tell("break-glass.done", actor=ADMIN)
+    page = await browser.submit(page.form(action="/oauth2/decision"), press="allow")
+    assert page.status == 400, page.text
+
+
+async def test_a_code_that_was_kept_while_its_person_was_ended_is_not_redeemed(
+    gateway: InnerGateway, stock: StockClient, browser: Browser, server: AuthorizationServer
+):
+    """A worker that put the grant while another ended all there were."""
+    await stock.introduce()
+    code = answer_of(await stock.visit(browser))["code"]
+    (grant,) = [each async for each in server.grants.of_everybody()]
+    await gateway.application.people.end(ALICE, OPERATOR, way="command")
+    await server.grants.put(replace(grant, revision=0))
+    await gateway.application.people.restore(ALICE, OPERATOR)
+    answer = await stock.redeem(code)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert await grants_of(server) == []
+
+
+async def test_a_consent_from_before_counts_no_more_wherever_it_is_still_kept(
+    gateway: InnerGateway, stock: StockClient, browser: Browser, server: AuthorizationServer
+):
+    await stock.gets_in(browser)
+    documents: Any = gateway.application.services.context.collection(CONSENTS)
+    (kept,) = await documents.scan(limit=9)
+    await ends_and_is_let_in(gateway)
+    await documents.put(replace(kept, revision=0))
+    page = await browser.open(stock.authorization_url())
+    assert page.form(action="/oauth2/decision")
+
+
+async def test_who_is_ended_while_they_make_a_personal_token_has_none_when_they_are_let_in_again(
+    gateway: InnerGateway, server: AuthorizationServer, monkeypatch: pytest.MonkeyPatch
+):
+    check = server.check_not_signed_out
+
+    async def ended_a_moment_later(email: str) -> None:
+        await check(email)
+        await gateway.application.people.end(email, OPERATOR, way="command")
+
+    monkeypatch.setattr(server, "check_not_signed_out", ended_a_moment_later)
+    _, text = await server.personal_tokens.create(ALICE, name="Report", actor=ALICE)
+    await gateway.application.people.restore(ALICE, OPERATOR)
+    identity = PersonalTokenIdentity(server.personal_tokens, server.revocations)
+    evidence = Evidence(headers={"authorization": (f"Bearer {text}",)}, peer="", cookies={}, resource=f"{BASE}/mcp")
+    with pytest.raises(NotSignedIn, match="has ended"):
+        await identity.identify(evidence)
 
 
 async def test_break_glass_ends_what_anybody_allowed(

@@ -117,6 +117,7 @@ class Authorize:
             self._refuse(pending, "access_denied", "the person did not allow it")
         resource = await self._resource_of(pending, caller)
         if not pending.device:  # whoever types a code is asked each time
+            await self._server.check_not_signed_out(caller.email)
             await self._server.consents.remember(
                 caller.email, pending.client_id, pending.redirect_uri, pending.resource
             )
@@ -258,6 +259,8 @@ class Authorize:
         return Leave(url, request.client.name)
 
     async def _tell_device(self, pending: PendingRequest, *, allow: bool) -> Answered:
+        if allow:
+            await self._server.check_not_signed_out(pending.email)
         device = await self._server.devices.answer(pending.device, pending.email, allow=allow)
         if device is None:
             raise RequestGone("the device's code has expired, or was answered before")

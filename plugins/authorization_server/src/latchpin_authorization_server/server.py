@@ -88,7 +88,7 @@ class AuthorizationServer:
         self.standing = Standing(self.grants.stands, context.clock, context.endings)
         self.standing_clients = Standing(self._is_client_of, context.clock, context.endings)
         self.revocations = SessionRevocations(context.kept, context.clock, context.endings)
-        self.consents = Consents(context.collection(CONSENTS), context.clock)
+        self.consents = Consents(context.collection(CONSENTS), context.clock, self.revocations)
         self.requests = PendingRequests(context.collection(REQUESTS), context.clock)
         self.devices = Devices(context.collection(DEVICES), context.clock)
         self.guesses = Guesses(context.collection(GUESSES), context.clock)

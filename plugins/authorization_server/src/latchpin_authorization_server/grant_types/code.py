@@ -28,6 +28,9 @@ async def redeem_code(server: AuthorizationServer, request: TokenRequest) -> dic
     grant = None if presented is None else await server.grants.get(presented.grant_id)
     if presented is None or grant is None or not grant.is_family(presented):
         raise OAuthError("invalid_grant", "the code is unknown, was used, or has expired")
+    if await server.revocations.cover(grant.email, grant.created_at.timestamp()):
+        await server.end(grant)
+        raise OAuthError("invalid_grant", "an administrator ended what the person had allowed")
     now = server.clock()
     problem = _find_problem(grant, request, now)
     if not grant.is_code(presented):

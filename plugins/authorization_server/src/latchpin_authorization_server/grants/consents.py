@@ -10,6 +10,7 @@ from datetime import timedelta
 from latchpin.contracts import Clock, Collection
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Span
+from latchpin.sdk.identity import SessionRevocations
 from latchpin.sdk.stores import scan_all
 
 from latchpin_authorization_server.redirect_uris import without_port
@@ -23,9 +24,10 @@ REMEMBERED = timedelta(days=90)
 class Consents:
     """Remembers them."""
 
-    def __init__(self, documents: Collection, clock: Clock) -> None:
+    def __init__(self, documents: Collection, clock: Clock, revocations: SessionRevocations) -> None:
         self._documents = documents
         self._clock = clock
+        self._revocations = revocations
 
     async def remember(self, email: str, client_id: str, redirect_uri: str, resource: str) -> None:
         """The person allowed it now."""
@@ -42,8 +44,12 @@ class Consents:
             await self._documents.put(document)
 
     async def has(self, email: str, client_id: str, redirect_uri: str, resource: str) -> bool:
-        """Whether the person allowed it before, and did not take it back."""
-        return await self._documents.get(_id(email, client_id, redirect_uri, resource)) is not None
+        """Whether the person allowed it before, did not take it back, and was not signed out everywhere since."""
+        held = await self._documents.get(_id(email, client_id, redirect_uri, resource))
+        if held is None or held.expires_at is None:
+            return False
+        allowed_at = held.expires_at - REMEMBERED
+        return not await self._revocations.cover(email, allowed_at.timestamp())
 
     async def forget(self, email: str, client_id: str | None = None, *, resource: str | None = None) -> None:
         """The person takes back what they allowed a client, or all clients; with ``resource``: there alone."""

@@ -12,6 +12,7 @@ from typing import Literal
 from latchpin.contracts import Clock, Collection
 from latchpin.errors import TooManyPending
 from latchpin.model import CollectionSpec, Document, Span
+from latchpin.sdk.stores import scan_all
 
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.errors import AuthorizationRefused
@@ -178,6 +179,12 @@ class PendingRequests:
     async def take(self, request_id: str) -> PendingRequest | None:
         """Remove it: of several who answer at once, one goes on."""
         return _parse(await self._documents.take(request_id))
+
+    async def forget(self, email: str | None = None) -> None:
+        """Remove all that one person, or without ``email`` anybody, has begun and not come to the end of."""
+        within = Span() if email is None else Span.only(email)
+        async for held in scan_all(self._documents, "person", within):
+            await self._documents.delete(held.id)
 
 
 def _parse(held: Document | None) -> PendingRequest | None:

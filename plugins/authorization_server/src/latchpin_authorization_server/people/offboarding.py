@@ -37,6 +37,7 @@ class Offboarding:
 
 
 async def _end_all_of(server: AuthorizationServer, email: str, actor: str) -> None:
+    await server.requests.forget(email)
     await server.consents.forget(email)
     async for grant in server.grants.of_person(email):
         await server.end(grant, actor=actor)
@@ -45,6 +46,7 @@ async def _end_all_of(server: AuthorizationServer, email: str, actor: str) -> No
 
 async def _end_what_was_taken_back(server: AuthorizationServer, actor: str) -> None:
     """All that was allowed before; people who came back meanwhile keep what they allowed since."""
+    await server.requests.forget()
     await server.consents.forget_all()
     async for grant in server.grants.of_everybody():
         if await server.revocations.cover(grant.email, grant.created_at.timestamp()):

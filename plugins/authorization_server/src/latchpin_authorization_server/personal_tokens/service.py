@@ -80,13 +80,13 @@ class PersonalTokens:
             raise InvalidRequest(
                 "this gateway takes no personal access tokens", remedy="PERSONAL_TOKENS_ENABLED=true switches them on."
             )
+        now = self._server.clock()  # before it is asked, or an end that comes in between would be older than the token
         await self._server.check_not_signed_out(email)
         days = self.default_days if days is None else days
         if not 0 < days <= self.max_days:
             raise InvalidRequest(f"a personal access token lasts at most {self.max_days} days and more than none")
         if await self._records.count(email) >= MOST:
             raise Conflict(f"a person has at most {MOST} personal access tokens", remedy="End one that is not needed.")
-        now = self._server.clock()
         token, text = make_token(
             email=email,
             name=_parse_name(name),
