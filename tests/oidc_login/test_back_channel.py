@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 from latchpin.errors import BackendUnavailable
-from latchpin_oidc_login.known import KnownAtProvider
+from latchpin.model import Document
+from latchpin_oidc_login.known import KNOWN_PEOPLE, KnownAtProvider
 from latchpin_oidc_login.logout_token import EVENT, LogoutRefused, check_logout_token, read_logout_token
 
 from tests.oidc_login.conftest import CLIENT, KEY, SignInFlow, changed, signed
@@ -78,6 +79,28 @@ async def test_nobody_keeps_a_session_by_signing_in_often(flow: SignInFlow):
         name, life = f"session-{number}", timedelta(hours=1)
         await known.put(ADA, subject="account-1", session="one", session_id=name, lifetime=life)
     assert len(await known.sessions_of("one", subject="account-1")) == 401
+
+
+async def test_a_person_who_had_many_addresses_loses_what_each_of_them_proves(flow: SignInFlow):
+    known = KnownAtProvider(flow.gateway.application.services.context, flow.provider.issuer)
+    addresses = [f"ada{number}@example.com" for number in range(25)]
+    for email in [*addresses, *addresses[:3]]:
+        await known.put(email, subject="account-1", session="", session_id="s", lifetime=timedelta(hours=1))
+    await known.put("bob@example.com", subject="account-2", session="", session_id="s", lifetime=timedelta(hours=1))
+    assert sorted(await known.emails_of("account-1")) == sorted(addresses)
+    bearers = [await flow.gateway.bearer(each) for each in (addresses[3], addresses[-1], "bob@example.com")]
+    flow.gateway.clock.advance(seconds=1)  # a token says when it was issued in whole seconds
+    assert (await log_out(flow)).status_code == 200
+    assert [await bearer_holds(flow, each) for each in bearers] == [False, False, True]
+
+
+async def test_whom_an_earlier_version_knew_is_known(flow: SignInFlow):
+    context = flow.gateway.application.services.context
+    known = KnownAtProvider(context, flow.provider.issuer)
+    name = hashlib.sha256(f"{flow.provider.issuer}\0sub\0account-1".encode()).hexdigest()
+    await context.collection(KNOWN_PEOPLE).put(Document(name, {"emails": [ADA, "old@example.com"]}))
+    await known.put(ADA, subject="account-1", session="", session_id="s", lifetime=timedelta(hours=1))
+    assert await known.emails_of("account-1") == [ADA, "old@example.com"]
 
 
 async def test_a_person_alone_is_named_and_all_that_proves_them_ends(flow: SignInFlow):

@@ -14,11 +14,11 @@ from latchpin.sdk.stores import scan_all
 
 __all__ = ["KNOWN_PEOPLE", "KNOWN_SESSIONS", "KnownAtProvider", "KnownSession"]
 
-KNOWN_PEOPLE = CollectionSpec("oidc_login_people")
+KNOWN_PEOPLE = CollectionSpec("oidc_login_people", indexes=("person",))
+"""A row for each address by which a person of the provider's signed in: as many as there are, and none is forgotten."""
 KNOWN_SESSIONS = CollectionSpec("oidc_login_sessions", indexes=("there",))
 REMEMBERED = timedelta(days=400)
 """Since the last sign-in: what somebody got by it may be good for a year."""
-MOST_ADDRESSES = 10
 _TRIES = 8
 
 
@@ -65,8 +65,11 @@ class KnownAtProvider:
 
     async def emails_of(self, subject: str) -> list[str]:
         """As whom a person of the provider's signed in here; empty: never."""
-        held = await self._people.get(self._hash("sub", subject))
-        return [] if held is None else [str(each) for each in held.body["emails"]]
+        person = self._hash("sub", subject)
+        earlier = await self._people.get(person)  # as earlier versions kept them: at most ten, in one row
+        found = [] if earlier is None else [str(each) for each in earlier.body["emails"]]
+        found += [str(held.body["email"]) async for held in scan_all(self._people, "person", Span.only(person))]
+        return list(dict.fromkeys(found))
 
     async def sessions_of(self, session: str, *, subject: str) -> list[KnownSession]:
         """The sessions here that began by one at the provider; with ``subject``, only if it is that person's."""
@@ -79,13 +82,13 @@ class KnownAtProvider:
         ]
 
     async def _put_person(self, email: str, subject: str) -> None:
-        name, end = self._hash("sub", subject), self._clock() + REMEMBERED
+        person, end = self._hash("sub", subject), self._clock() + REMEMBERED
+        name = f"{person}:{hashlib.sha256(email.encode()).hexdigest()}"
         for _ in range(_TRIES):
             held = await self._people.get(name)
-            earlier = [] if held is None else [each for each in held.body["emails"] if each != email]
-            body = {"emails": [email, *earlier][:MOST_ADDRESSES]}
+            revision = 0 if held is None else held.revision
             with suppress(RecordConflict):  # the person signs in somewhere else at this moment
-                await self._people.put(Document(name, body, revision=held.revision if held else 0, expires_at=end))
+                await self._people.put(Document(name, {"email": email}, {"person": person}, revision, end))
                 return
         raise BackendUnavailable("who somebody is at the provider keeps being written by others")
 
