@@ -6,7 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any, get_args
 
@@ -14,6 +14,7 @@ import latchpin_testing
 import typer
 from latchpin.activity.logs import tear_down_logging
 from latchpin.commands.command_line import build
+from latchpin.contracts import Backend
 from latchpin.model import ServerProfile
 from latchpin.model.flow_steps import StepFacts
 from latchpin.plugins.hookspecs import HOOKS, SERVER_PROFILES, BackendHook, Hook
@@ -138,14 +139,19 @@ def _flat(found: Iterable[object]) -> Iterator[object]:
 
 
 def hooks() -> Iterator[str]:
-    """Each hook under its heading: what it is for, what it returns, and what that has to do."""
+    """Each hook under its heading: what it is for, what it returns, and what that says and has to do."""
+    yield from ("", *_contract(Backend))
     for hook in HOOKS:
         yield from (f"### {hook.name}", "", _plain(hook.about), "", _returned(hook), "")
         contract = hook.contract if isinstance(hook, BackendHook) else _kind(hook)
         if not isinstance(contract, str):
-            yield from (f"**{contract.__name__}.** {_said(contract)}", "")
-            if methods := list(_methods(contract)):
-                yield from (*methods, "")
+            yield from _contract(contract)
+
+
+def _contract(contract: type) -> Iterator[str]:
+    yield from (f"**{contract.__name__}.** {_said(contract)}", "")
+    if members := [*_attributes(contract), *_methods(contract)]:
+        yield from (*members, "")
 
 
 def _returned(hook: Hook[Any]) -> str:
@@ -160,6 +166,25 @@ def _returned(hook: Hook[Any]) -> str:
 def _kind(hook: Hook[Any]) -> type | str:
     """What it returns; its name, where that is a library's or a model of settings."""
     return ServerProfile if hook is SERVER_PROFILES else hook.kind
+
+
+def _attributes(contract: type) -> Iterator[str]:
+    """Those that its docstring describes, with the default of each that may be left out."""
+    _, _, rest = (inspect.getdoc(contract) or "").partition("\nAttributes:\n")
+    section = re.split(r"\n(?=\S)", rest)[0]
+    known = {each.name: each for each in fields(contract)} if is_dataclass(contract) else {}
+    for name, text in re.findall(r"(?ms)^ {4}(\w+): (.*?)(?=^ {4}\w+: |\Z)", section):
+        default = _default(known[name]) if name in known else ""
+        plain = _plain(text)
+        yield f"- `{name}`{default}: {plain[0].upper()}{plain[1:]}"
+
+
+def _default(given: Field[Any]) -> str:
+    """What a field is where it is left out; empty if it may not be."""
+    value = given.default if given.default_factory is MISSING else given.default_factory()
+    if value is MISSING:
+        return ""
+    return f' (default `"{value}"`)' if isinstance(value, str) else f" (default `{value!r}`)"
 
 
 def _methods(contract: type) -> Iterator[str]:

@@ -134,7 +134,7 @@ class Backend(Generic[SettingsT, ServiceT_co]):
         label: what people read in logs, as in "Stored OAuth state in Redis".
         settings: a pydantic-settings model (``latchpin.Settings``), validated before any I/O. Its fields'
             upper-cased names are the variables; secrets are ``SecretStr``.
-        open: settings and context to the running service. Importing heavy libraries belongs in here, so
+        open: opens the service, by the settings and the context. Importing heavy libraries belongs in here, so
             that they are loaded only when the offer is selected.
         shared: every process that opens it sees the same data. False for memory.
         rank: where several offers work side by side (registrars, identities), lower is asked first.

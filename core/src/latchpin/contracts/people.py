@@ -75,7 +75,7 @@ class SignInOffer(Generic[SettingsT]):
         name: names it in ``latchpin plugins``. Lower case.
         settings: a pydantic-settings model (``latchpin.Settings``), validated before any I/O.
         needs: what has to be set before it is shown, in words, as in "A and B".
-        describe: settings to what the login page shows; None where it is not set up. Does no I/O.
+        describe: gives what the login page shows, by the settings; None where it is not set up. Does no I/O.
     """
 
     name: str
