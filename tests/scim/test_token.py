@@ -105,10 +105,13 @@ async def test_doctor_says_how_the_directory_comes(environment: pytest.MonkeyPat
     assert [each.severity for each in found] == [Severity.OK, Severity.WARNING]
     assert [each.detail for each in found] == [
         "its address is http://mcp.example.com/scim/v2",
-        "BASE_URL is http://mcp.example.com",
+        "Without TLS, everybody on the way to http://mcp.example.com/scim/v2 can read it.",
     ]
+    for quiet in ("https://mcp.example.com", "http://localhost:4444", "http://[::1]:4444"):
+        context.base_url = quiet
+        assert [each.severity for each in await check_directory(context)] == [Severity.OK], quiet
     environment.setenv("SCIM_TOKEN", f"{TOKEN} {OLD} {OLD}2")
-    assert len(await check_directory(context)) == 3
+    assert [each.severity for each in await check_directory(context)] == [Severity.OK, Severity.WARNING]
     environment.delenv("SCIM_TOKEN")
     assert await check_directory(context) == []
     assert CheckContext

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.sdk.urls import is_loopback_host
 
 from latchpin_scim.settings import ScimSettings
 
@@ -14,25 +16,28 @@ _SEVERAL = 2
 
 
 async def check_directory(context: CheckContext) -> Sequence[Finding]:
-    """Whether a directory may say who left, and how safely its token travels."""
+    """Whether a directory may say who left, and whether its token is sent over TLS."""
     settings = context.load(ScimSettings)
     if not settings.scim_token:
         return []
     base = f"{context.base_url}/scim/v2"
     found = [Finding(Severity.OK, "A directory may say who left", f"its address is {base}")]
-    if not context.base_url.startswith("https:"):
-        remedy = "Serve it by https, and set BASE_URL to that."
-        found.append(
-            Finding(
-                Severity.WARNING, "The directory's token travels in clear", f"BASE_URL is {context.base_url}", remedy
-            )
-        )
-    if len(settings.scim_token) > _SEVERAL:
-        text = f"SCIM_TOKEN holds {len(settings.scim_token)} tokens"
+    url = urlsplit(context.base_url)
+    if url.scheme != "https" and not is_loopback_host(url.hostname or ""):
         found.append(
             Finding(
                 Severity.WARNING,
-                "More tokens of the directory are taken than a change needs",
+                "The directory's token is sent unencrypted",
+                f"Without TLS, everybody on the way to {base} can read it.",
+                "Serve Latchpin by https, and let BASE_URL begin with https://.",
+            )
+        )
+    if len(settings.scim_token) > _SEVERAL:
+        text = f"There are {len(settings.scim_token)}: a change needs the new one and the old one."
+        found.append(
+            Finding(
+                Severity.WARNING,
+                "SCIM_TOKEN holds more tokens than a change needs",
                 text,
                 "Take out those that the directory does not use any more.",
             )
