@@ -20,7 +20,7 @@ from latchpin.serving.serve import require_servable
 from latchpin.settings.core import CoreSettings
 from typer.testing import CliRunner
 
-pytestmark = pytest.mark.needs("latchpin_memory_store")
+pytestmark = [pytest.mark.needs("latchpin_memory_store"), pytest.mark.slow]
 
 NAMED = "plugin 'acme' of acme-plugin 7.2"
 OPENS = """

@@ -231,6 +231,7 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path):
     assert caught.value.remedy.startswith("Name a TOML file")
 
 
+@pytest.mark.slow
 def test_a_wrong_file_stops_the_start(tmp_path: Path):
     (tmp_path / "wrong.toml").write_text(GOOD + "omit_resource = 1")
     env = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory", "SERVER_PROFILES_FILE": str(tmp_path / "wrong.toml")}

@@ -239,7 +239,10 @@ async def test_whoever_leaves_is_out_at_both(
 ):
     gateway_id = await pair.add(scripted.url, auth_type="none")
     await ends.sign_in()
-    for end in (ends.by_command, ends.by_directory, ends.by_api, ends.by_signing_out, ends.by_back_channel):
+    ways = [ends.by_command, ends.by_back_channel]  # who is out, and whose sign-ins have ended: no other way keeps more
+    if backend.name == "postgres":
+        ways += [ends.by_directory, ends.by_api, ends.by_signing_out]
+    for end in ways:
         last_success, last_end = await lives_until(pair, gateway_id, endless, end)
         name = end.__name__
         _log.info(

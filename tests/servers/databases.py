@@ -113,7 +113,7 @@ class PostgresServer:
     def create_database(self) -> str:
         """Create an empty database and return its URL."""
         name = f"latchpin_{next(self._numbers)}"
-        self.execute(f'CREATE DATABASE "{name}"')
+        self.execute(f'CREATE DATABASE "{name}" STRATEGY FILE_COPY')  # half the work where nothing is synced
         return self.url(name)
 
     def drop_database(self, url: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from latchpin_sql_store import write_queue
-from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
 from latchpin_testing import (
@@ -18,7 +17,7 @@ from latchpin_testing import (
     StoreWitnessContract,
 )
 
-from tests.sql_store.suites import Records, States
+from tests.sql_store.suites import OnMigrated, Records, States
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +38,10 @@ class OnSqlite:
         return await asyncio.to_thread(Path(path).read_bytes)
 
 
-class OnPostgres:
+class OnPostgres(OnMigrated):
     @pytest.fixture
-    def settings(self, database_url):
-        upgrade_database(database_url)
-        return SqlSettings(database_url=database_url)
+    def migrated(self, migrated_postgres):
+        return migrated_postgres
 
     async def stored_bytes(self, store, settings):
         held = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.providers import FaultSwitch, PlainClient
     from tests.providers.servers import DemoProvider
     from tests.proxy.conftest import ScriptedServer
-    from tests.servers import GatewayBackend
+    from tests.servers import GatewayBackend, PostgresServer
     from tests.servers.databases import MariadbServer
     from tests.support.gateway_in_process import Connected, InnerGateway
     from tests.support.gateway_process import DeployedGateway
@@ -198,6 +198,16 @@ async def caller(demo: DemoProvider, http: httpx.AsyncClient) -> PlainClient:
     await plain.discover()
     (await plain.register()).raise_for_status()
     return plain
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresServer) -> str:
+    """A database of the server's whose schema is made, for tests that begin by emptying it."""
+    from latchpin_sql_store.migrate import upgrade_database
+
+    url = postgres.create_database()
+    upgrade_database(url)
+    return url
 
 
 @pytest.fixture(scope="session")
