@@ -17,6 +17,11 @@ from latchpin_audit.losses import LOSSES, read_losses
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.configuration import ClientEntries
 from latchpin_authorization_server.clients.records import StoredClient
+from latchpin_authorization_server.grants.grant import Grant
+from latchpin_authorization_server.grants.records import GrantRecords
+from latchpin_authorization_server.people.applications import Applications
+from latchpin_authorization_server.personal_tokens.records import PersonalTokenRecords
+from latchpin_authorization_server.personal_tokens.token import PersonalToken, make_token
 from latchpin_authorization_server.server import open_server
 from latchpin_config.marks import Mark, Marks
 from latchpin_memory_store.collections import MemoryCollection
@@ -45,6 +50,7 @@ AT_ONCE = 2
 MANY = 3 * AT_ONCE + 1
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 ADMINISTRATOR = Caller(ADMIN, is_admin=True)
+TOO_MANY = 10_001
 THINGS = CollectionSpec("reading_things", ("owner",))
 
 
@@ -133,6 +139,26 @@ async def test_all_entered_clients_are_read_for_files(gateway: InnerGateway):
     nothing_else: Any = None
     standing = await ClientEntries(server, ADMINISTRATOR).read(nothing_else)
     assert [each.id for each in standing] == [f"client-{each}" for each in reversed(range(MANY))]
+
+
+async def test_all_that_people_allowed_is_listed(gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch):
+    """More than one list held once."""
+    server = await open_server(gateway.application.services.context)
+    token, _ = make_token(email="a@example.com", name="t", resources=(), now=NOW, expires_at=NOW)
+    grant = Grant("g", "a@example.com", "app", "App", "", "https://mcp.example.com", NOW, NOW, "", NOW)
+
+    async def tokens(_records: PersonalTokenRecords, _email: str | None) -> AsyncIterator[PersonalToken]:
+        for _ in range(TOO_MANY):
+            yield token
+
+    async def grants(_records: GrantRecords) -> AsyncIterator[Grant]:
+        for _ in range(TOO_MANY):
+            yield grant
+
+    monkeypatch.setattr(PersonalTokenRecords, "list", tokens)
+    monkeypatch.setattr(GrantRecords, "of_everybody", grants)
+    assert len(await server.personal_tokens.list(ADMINISTRATOR)) == TOO_MANY
+    assert len(await Applications(server).list(ADMINISTRATOR)) == TOO_MANY
 
 
 async def test_all_of_an_outbox_is_listed(gateway: InnerGateway):

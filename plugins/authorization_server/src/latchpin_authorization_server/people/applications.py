@@ -16,10 +16,7 @@ from latchpin_authorization_server.grants.grant import Grant
 if TYPE_CHECKING:
     from latchpin_authorization_server.server import AuthorizationServer
 
-__all__ = ["MOST", "AllowedClient", "Applications", "describe_grant", "group_by_client"]
-
-MOST = 10_000
-"""Grants that are looked through for one list."""
+__all__ = ["AllowedClient", "Applications", "describe_grant", "group_by_client"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ class Applications:
         self._server = server
 
     async def list(self, caller: Caller, *, user: str | None = None, client_id: str | None = None) -> list[Grant]:
-        """The grants that match every given filter, by person and then the newest first, at most ``MOST``.
+        """The grants that match every given filter, by person and then the newest first.
 
         Without ``user``: all for administrators, for others their own.
 
@@ -95,13 +92,8 @@ class Applications:
         if not caller.is_admin:
             user = _own(caller, user)
         grants = self._server.grants
-        found: list[Grant] = []
-        async for grant in grants.of_everybody() if user is None else grants.of_person(user):
-            if grant.is_redeemed and client_id in {None, grant.client_id}:
-                found.append(grant)
-            if len(found) >= MOST:
-                break
-        return found
+        every = grants.of_everybody() if user is None else grants.of_person(user)
+        return [grant async for grant in every if grant.is_redeemed and client_id in {None, grant.client_id}]
 
     async def end(self, grant_id: str, caller: Caller) -> Grant:
         """End one, and forget that its person consented: the application has to ask again.

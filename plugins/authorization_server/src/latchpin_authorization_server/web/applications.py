@@ -21,7 +21,7 @@ from latchpin.sdk.web import (
     render,
 )
 
-from latchpin_authorization_server.people.applications import MOST, Applications, describe_grant, group_by_client
+from latchpin_authorization_server.people.applications import Applications, describe_grant, group_by_client
 from latchpin_authorization_server.server import open_server
 from latchpin_authorization_server.web.documents import GrantList, GrantsEnded
 from latchpin_authorization_server.web.views import ApplicationCard, GrantRow
@@ -110,7 +110,6 @@ async def _everybodys(
         rows=rows[:MOST_ROWS],
         found=len(rows),
         total=len(grants),
-        most=MOST,
         wanted=wanted,
         said=said,
         **await frame(request, caller),
