@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from latchpin.application import Application
 from latchpin.errors import NotFound
-from latchpin.gateways.registry import RECENT, parse_gateway_body
+from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller, Gateway
+from latchpin.workers.recent import RECENT
 
 from tests.support.gateway_in_process import ADMIN, ALICE
 from tests.token_refresh.conftest import add_gateway, put_token

@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import timedelta
+from functools import cache, partial
 
 from pydantic import TypeAdapter
 
 from latchpin.contracts import ClientRecords, Clock, KeyValueRecords
 from latchpin.errors import RecordConflict
 from latchpin.model import RegisteredClient
-from latchpin.workers.bounded import Bounded
+from latchpin.workers.recent import Recent
 
 __all__ = ["ClientRows"]
 
-RECENT = timedelta(seconds=1)
 _MOST_RECENT = 10_000
 NOTED = timedelta(days=30)
 """For how long a row that could not be put is noted."""
@@ -40,29 +39,20 @@ class ClientRows:
         self._records = records
         self._kept = kept
         self._clock = clock
-        self._changes = 0
-        self._recent: Bounded[tuple[str, str], tuple[RegisteredClient, datetime]] = Bounded(_MOST_RECENT)
+        self._recent: Recent[tuple[str, str], RegisteredClient | None] = Recent(clock, _MOST_RECENT)
 
     async def get(self, gateway_id: str, issuer: str, *, recent: bool = False) -> RegisteredClient | None:
         """The row, None if there is none. One that was noted and not put is put now.
 
         ``recent``: as it was read at most ``RECENT`` ago will do. What is written here is seen at once.
         """
-        key, now, changes = (gateway_id, issuer), self._clock(), self._changes
-        if recent and key in self._recent:
-            row, read_at = self._recent[key]
-            if read_at <= now < read_at + RECENT:  # a clock may be set back
-                return row
-        found = await self._find(gateway_id, issuer)
-        if found is not None and changes == self._changes:
-            self._recent[key] = (found, now)
-        return found
+        key = (gateway_id, issuer)
+        known = self._recent.get(key) if recent else None
+        return known or await self._recent.read(key, partial(self._find, gateway_id, issuer))
 
     def forget(self, gateway_id: str) -> None:
         """Something is written here of a gateway's clients: what was read of them before goes."""
-        self._changes += 1
-        for key in [key for key in self._recent if key[0] == gateway_id]:
-            del self._recent[key]
+        self._recent.forget_each(lambda key: key[0] == gateway_id)
 
     async def _find(self, gateway_id: str, issuer: str) -> RegisteredClient | None:
         row = await self._records.get(gateway_id, issuer)

@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from functools import partial
 
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
 from latchpin.gateways.body import GatewayBody, parse_gateway_body
@@ -14,14 +14,12 @@ from latchpin.gateways.rules import GatewayChange, GatewayRules, build_gateway, 
 from latchpin.identity.allowance import may_use
 from latchpin.model import Caller, Gateway
 from latchpin.services import Services
-from latchpin.workers.bounded import Bounded
+from latchpin.workers.recent import Recent
 
 __all__ = ["GatewayBody", "GatewayRegistry", "check_known", "describe_gateway", "parse_gateway_body"]
 
 _log = logging.getLogger("latchpin.gateways")
 
-RECENT = timedelta(seconds=1)
-"""So old what ``GatewayRegistry.get_recent`` gives may be."""
 _MOST_RECENT = 10_000
 _ATTEMPTS = 5
 _LOCAL = Caller(email="(local)", is_admin=True, via="local")
@@ -53,8 +51,7 @@ class GatewayRegistry:
         )
         self._pauses = services.pauses
         self._new_id = new_id
-        self._written = 0
-        self._recent: Bounded[str, tuple[Gateway, datetime]] = Bounded(_MOST_RECENT)
+        self._recent: Recent[str, Gateway] = Recent(services.clock, _MOST_RECENT)
         services.writes.listen(self._forget)
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -83,21 +80,15 @@ class GatewayRegistry:
         Raises:
             NotFound: as ``get`` does.
         """
-        caller, now = caller or _LOCAL, self._clock()
-        gateway, _ = self._recent.get(gateway_id, (None, now))
-        if gateway is not None and self.has_recent(gateway_id) and may_use(gateway, caller):
+        caller = caller or _LOCAL
+        gateway = self._recent.get(gateway_id)
+        if gateway is not None and may_use(gateway, caller):
             return gateway
-        written = self._written
-        gateway = await self.get(gateway_id, caller)
-        if written == self._written:
-            self._recent[gateway_id] = (gateway, now)
-        return gateway
+        return await self._recent.read(gateway_id, partial(self.get, gateway_id, caller))
 
     def has_recent(self, gateway_id: str) -> bool:
         """Whether ``get_recent`` need not read it, for somebody who may use it."""
-        now = self._clock()
-        _, read_at = self._recent.get(gateway_id, (None, now - RECENT))
-        return read_at <= now < read_at + RECENT  # a clock may be set back
+        return self._recent.get(gateway_id) is not None
 
     async def get_to_change(self, gateway_id: str, caller: Caller) -> Gateway:
         """Look, for a caller who is about to change or remove it.
@@ -221,8 +212,7 @@ class GatewayRegistry:
     def _forget(self, gateway_id: str, owner: str | None, _label: str) -> None:
         """This process wrote something of the gateway; with an ``owner``, that person's token."""
         if owner is None:
-            self._written += 1
-            self._recent.pop(gateway_id, None)
+            self._recent.forget(gateway_id)
 
     async def _write(self, change: GatewayChange) -> None:
         """Replace the record; where tokens must go, before it and after it.

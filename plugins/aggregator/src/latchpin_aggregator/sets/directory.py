@@ -5,14 +5,14 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from latchpin.contracts import Collection
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
 from latchpin.model import Caller, CollectionSpec, Gateway
 from latchpin.sdk.stores import scan_all
-from latchpin.sdk.workers import Bounded
+from latchpin.sdk.workers import Recent
 
 from latchpin_aggregator.sets.entry import SetBody, build_set, change_set
 from latchpin_aggregator.sets.facts import SET_CHANGED, SET_CREATED, SET_REMOVED
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["SETS", "Sets", "describe_set", "open_sets"]
 
 SETS = CollectionSpec("aggregator_sets")
-RECENT = timedelta(seconds=1)
-"""So old what ``Sets.get_recent`` gives may be."""
 MOST_SETS = 1_000
 _ATTEMPTS = 5
 _MEMBERS = ("name", "description", "gateways", "allowed_users")
@@ -40,8 +38,7 @@ class Sets:
         self._clock = services.clock
         self._activity = services.activity
         self._documents: Collection = services.context.collection(SETS)
-        self._written = 0
-        self._recent: Bounded[str, tuple[GatewaySet, datetime]] = Bounded(MOST_SETS)
+        self._recent: Recent[str, GatewaySet] = Recent(self._clock, MOST_SETS)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -65,22 +62,17 @@ class Sets:
         return found
 
     async def get_recent(self, slug: str, caller: Caller) -> GatewaySet:
-        """Look, in what was read at most ``RECENT`` ago: what every message to a set's endpoint needs.
+        """Look, in what was read at most a second ago: what every message to a set's endpoint needs.
 
         What this process writes is seen at once, and who is refused was refused by what the store has now.
 
         Raises:
             As ``get``.
         """
-        now = self._clock()
-        known, read_at = self._recent.get(slug, (None, now))
-        if known is not None and read_at <= now < read_at + RECENT and known.lets_in(caller):
+        known = self._recent.get(slug)
+        if known is not None and known.lets_in(caller):
             return known
-        written = self._written
-        found = await self.get(slug, caller)
-        if written == self._written:
-            self._recent[slug] = (found, now)
-        return found
+        return await self._recent.read(slug, partial(self.get, slug, caller))
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -138,7 +130,7 @@ class Sets:
         _check_admin(caller)
         earlier = await self.get(slug, caller)
         removed = await self._documents.delete(slug)
-        self._forget(slug)
+        self._recent.forget(slug)
         if not removed:
             raise NotFound("the set was removed by somebody else")
         await self._activity.tell(SET_REMOVED, actor=caller.email, slug=slug)
@@ -149,12 +141,8 @@ class Sets:
 
     async def _write(self, made: GatewaySet) -> GatewaySet:
         written = GatewaySet.read(await self._documents.put(made.dump()))
-        self._forget(made.slug)
+        self._recent.forget(made.slug)
         return written
-
-    def _forget(self, slug: str) -> None:
-        self._written += 1
-        self._recent.pop(slug, None)
 
 
 async def open_sets(application: Application) -> Sets:
