@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,17 @@ def hear_signals() -> None:
             signal.signal(number, handler)
 
 
+def miss_at_once() -> None:
+    """Have it known that sniffio is not installed: httpx asks for it before each request, and Python looks everywhere.
+
+    With each distribution's folder on the path that takes as long as the rest of the request.
+    """
+    if importlib.util.find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+
 hear_signals()
+miss_at_once()
 gc.disable()  # until everything is collected: imports and thousands of tests leave next to no garbage
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,13 +68,15 @@ def statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
             yield from statements(child)
 
 
-def imports() -> Iterator[Import]:
+@functools.cache
+def imports() -> list[Import]:
+    found = []
     for path in sorted(CORE.rglob("*.py")):
         place = path.relative_to(CORE)
         package = place.parts[0].removesuffix(".py")
         for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
-            for module in modules_of(node):
-                yield Import(place.as_posix(), package, module)
+            found += [Import(place.as_posix(), package, module) for module in modules_of(node)]
+    return found
 
 
 def modules_of(node: ast.Import | ast.ImportFrom) -> list[str]:
