@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -346,8 +347,10 @@ async def test_an_administrator_is_ended_by_another_and_not_by_themselves(gatewa
 async def test_one_person_has_one_spelling(gateway: InnerGateway):
     assert (await end(gateway, "ALICE@Example.com")).json()["person"]["app_user_email"] == ALICE
     assert not await holds(gateway, user=ALICE)
-    kelvin = "\N{KELVIN SIGN}ate@example.com"
-    for wrong in (kelvin, "alice@example.com ", "alice\u200b@example.com", "alice", ""):
+    kelvin, accent = "\N{KELVIN SIGN}ate@example.com", "Jose\N{COMBINING ACUTE ACCENT}@example.com"
+    jose = unicodedata.normalize("NFC", accent)
+    assert (await end(gateway, jose)).json()["person"]["app_user_email"] == jose.lower()
+    for wrong in (kelvin, accent, "alice@example.com ", "alice\u200b@example.com", "alice", ""):
         assert (await end(gateway, wrong)).status_code == 400, wrong
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 __all__ = ["MAX_EMAIL_CHARACTERS", "check_email"]
 
 MAX_EMAIL_CHARACTERS = 254
@@ -11,7 +13,8 @@ MAX_EMAIL_CHARACTERS = 254
 def check_email(text: str) -> str:
     """Insist on one ``@`` with something on both sides; return the address in lower case.
 
-    Nothing is trimmed or repaired: two spellings of one user would be two users. Control characters,
+    Nothing is trimmed or repaired: two spellings of one user would be two users. An accent that is written as a
+    character of its own is refused too, since letters have one form in addresses (RFC 6532 section 3.1). Control characters,
     spaces and invisible characters are refused, because the address is shown to people and written to logs.
 
     Raises:
@@ -26,4 +29,7 @@ def check_email(text: str) -> str:
     local, separator, domain = text.partition("@")
     if not (local and separator and domain) or "@" in domain:
         raise ValueError("must have one @ with something on both sides, as in you@example.com")
-    return text.lower()
+    lowered = text.lower()
+    if not unicodedata.is_normalized("NFC", lowered):
+        raise ValueError("writes a letter and its accent as two characters (it is not in Unicode's form NFC)")
+    return lowered
