@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from latchpin.identity import departures
 from latchpin.identity.barred import Barred, bar, let_in
 from latchpin.identity.departures import BLIND, LOOKS_EVERY, Departures
 from latchpin.identity.proven import REMEMBERED as PROVEN
-from latchpin.identity.revocations import REMEMBERED, SessionRevocations, end_everything_of
+from latchpin.identity.revocations import REMEMBERED, SessionRevocations, end_everything_of, end_proof
 
 from tests.support.gateway_in_process import ALICE, InnerGateway, MovedClock
 
@@ -61,6 +62,25 @@ async def test_who_is_ended_elsewhere_is_ended_at_the_next_look(worker: Worker):
     assert await worker.look() == [ALICE], "each is ended once"
     await worker.end("*")
     assert await worker.look() == [ALICE, BOB]
+
+
+async def test_what_stands_on_a_proof_that_ended_alone_ends_and_nothing_else(worker: Worker):
+    for name in ("grant:one", "grant:two", ""):
+        worker.departures.watch(ALICE, partial(worker.ended.append, name), stands_on=name)
+    assert await worker.look() == []
+    await end_proof(worker.kept, "grant:one", worker.clock())
+    assert await worker.look() == ["grant:one"]
+    assert await worker.look() == ["grant:one"], "each is ended once"
+    worker.departures.watch(ALICE, partial(worker.ended.append, "late"), stands_on="grant:one")
+    assert await worker.look() == ["grant:one", "late"], "it was judged by what was remembered from before"
+
+
+async def test_a_person_whose_sessions_end_is_found_whatever_they_stand_on(worker: Worker):
+    worker.departures.watch(ALICE, partial(worker.ended.append, ALICE), stands_on="grant:one")
+    assert await worker.look() == []
+    worker.clock.advance(seconds=3)
+    await worker.end(ALICE)
+    assert await worker.look() == [ALICE]
 
 
 async def test_who_was_let_in_by_what_a_worker_remembered_is_ended_too(worker: Worker):

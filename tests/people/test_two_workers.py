@@ -234,6 +234,28 @@ def ends(
     return Ends(pair, provider, tmp_path, settings_of(backend) | settings | {"BASE_URL": pair.url})
 
 
+async def test_a_token_that_ends_alone_takes_its_streams_along_at_both(pair: DeployedGateway, scripted: ScriptedServer):
+    gateway_id = await pair.add(scripted.url, auth_type="none")
+    life = Life(f"{pair.url}/gateways/{gateway_id}/mcp", f"{pair.url}/mcp", threading.Semaphore())
+    streams: dict[str, list[asyncio.Task[None]]] = {}
+    async with pair.api(ALICE) as alice, contextlib.AsyncExitStack() as stack, asyncio.timeout(PATIENCE):
+        for name in ("ends", "stays"):
+            made = (await alice.post("/oauth2/personal-tokens", json={"name": name})).raise_for_status().json()
+            tasks = streams[made["personal_token"]["id"]] = []
+            for work in (life._listen, life._listen_to_all):
+                for client in await stack.enter_async_context(one_connection_to_each(pair, made["token"])):
+                    begun = asyncio.Event()
+                    tasks.append(asyncio.create_task(work(client, begun)))
+                    await begun.wait()
+        ends, stays = streams.values()
+        (await alice.delete(f"/oauth2/personal-tokens/{next(iter(streams))}")).raise_for_status()
+        await asyncio.gather(*ends)
+        assert not any(each.done() for each in stays)
+        for each in stays:
+            each.cancel()
+        await asyncio.gather(*stays, return_exceptions=True)
+
+
 async def test_whoever_leaves_is_out_at_both(
     pair: DeployedGateway, ends: Ends, scripted: ScriptedServer, endless: Endless, backend: GatewayBackend
 ):

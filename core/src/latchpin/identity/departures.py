@@ -1,9 +1,11 @@
-"""What is under way for people whose sessions end: found within a second, at every worker.
+"""What is under way for people whose sessions end, or whose program's grant does: found within a second, everywhere.
 
 A request is judged when it begins, and what it began may go on for hours. So whoever serves one that lasts says for
 whom, and is told when that person's sessions end. A worker asks the store for one small text as long as something is
 under way, or somebody was asked who they are a moment ago; where the text is another, something was ended somewhere:
 then nothing that this worker remembers of callers counts any more, and everybody who is served is judged again.
+
+Beside it another text tells that one proof was ended alone, such as a grant: then what stands on it ends.
 """
 
 from __future__ import annotations
@@ -16,7 +18,14 @@ from datetime import datetime
 
 from latchpin.contracts import Clock, Endings, KeyValueRecords
 from latchpin.errors import BackendUnavailable
-from latchpin.identity.revocations import UNNOTICED, ended_at, read_stamp
+from latchpin.identity.revocations import (
+    UNNOTICED,
+    ended_at,
+    name_proof,
+    read_ended_proofs,
+    read_proof_stamp,
+    read_stamp,
+)
 
 __all__ = ["BLIND", "LOOKS_EVERY", "Departures", "Watched"]
 
@@ -38,12 +47,14 @@ class Watched:
         email: for whom.
         began: when it was judged.
         end: ends it; called at most once.
+        proof: by what name it is kept where that ended which the caller stands on; ``""``: on nothing of its own.
         judged: it was looked at before, and ``seen`` was the end of that person's sessions then.
     """
 
     email: str
     began: datetime
     end: Callable[[], object]
+    proof: str = ""
     judged: bool = False
     seen: datetime | None = None
 
@@ -65,11 +76,12 @@ class Departures:
         self._wanted = asyncio.Event()
         self._asked_at = float("-inf")
         self._stamp: str | None = None
+        self._proof_stamp: str | None = None
         self._count = 0
 
-    def watch(self, email: str, end: Callable[[], object]) -> Watched:
-        """Call ``end`` when the sessions of ``email`` have ended; until ``leave``."""
-        watched = Watched(email, self._clock(), end)
+    def watch(self, email: str, end: Callable[[], object], *, stands_on: str = "") -> Watched:
+        """Call ``end`` when the sessions of ``email`` have ended, or what it ``stands_on`` has; until ``leave``."""
+        watched = Watched(email, self._clock(), end, name_proof(stands_on) if stands_on else "")
         self._watched.add(watched)
         self._wanted.set()
         return watched
@@ -108,13 +120,24 @@ class Departures:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        count, stamp = self._endings.count, await read_stamp(self._kept)
+        count = self._endings.count
+        stamp, proof_stamp = await asyncio.gather(read_stamp(self._kept), read_proof_stamp(self._kept))
         if stamp != self._stamp:
             self._endings.note()
             count = self._endings.count
         everybody = count != self._count
+        if proof_stamp != self._proof_stamp or any(each.proof and not each.judged for each in self._watched):
+            await self._end_those_without_proof()
+        self._proof_stamp = proof_stamp
         await self._judge([each for each in self._watched if everybody or not each.judged])
         self._stamp, self._count = stamp, count
+
+    async def _end_those_without_proof(self) -> None:
+        proven = [each for each in self._watched if each.proof]
+        ended = await read_ended_proofs(self._kept) if proven else frozenset()
+        for each in proven:
+            if each.proof in ended and each in self._watched:
+                self._end(each)
 
     async def _judge(self, watched: list[Watched]) -> None:
         emails = sorted({each.email for each in watched})

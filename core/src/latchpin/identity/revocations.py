@@ -23,10 +23,14 @@ __all__ = [
     "REMEMBERED",
     "UNNOTICED",
     "SessionRevocations",
+    "end_proof",
     "end_everything_of",
     "ended_at",
     "ended_since",
     "mark_of_ends",
+    "name_proof",
+    "read_ended_proofs",
+    "read_proof_stamp",
     "read_stamp",
 ]
 
@@ -42,6 +46,10 @@ EVERYBODY = "*"
 _MOST = 4096
 _ATTEMPTS = 20
 _STAMP = "ended-stamp"
+_PROOF_STAMP = "ended-stamp-proof"
+_PROOF = "ended-proof:"
+_TOLD_FOR = timedelta(minutes=5)
+"""Every worker looks many times in that time, or serves nobody any more."""
 
 
 async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) -> None:
@@ -56,8 +64,12 @@ async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) ->
         RecordConflict: others kept writing earlier ones.
     """
     await _write_end(kept, _name(email), now)
-    await kept.take(_STAMP)
-    await kept.put(_STAMP, secrets.token_hex(8))  # of somebody else's, put in between: they wrote theirs before it
+    await _renew(kept, _STAMP)
+
+
+async def _renew(kept: KeyValueRecords, stamp: str) -> None:
+    await kept.take(stamp)
+    await kept.put(stamp, secrets.token_hex(8))  # of somebody else's, put in between: they wrote theirs before it
 
 
 async def _write_end(kept: KeyValueRecords, name: str, now: datetime) -> None:
@@ -66,6 +78,38 @@ async def _write_end(kept: KeyValueRecords, name: str, now: datetime) -> None:
         if datetime.fromisoformat(stands) >= now or await kept.replace(name, now.isoformat(), replacing=stands):
             return
     raise RecordConflict("the end of a person's sessions kept changing while it was to be written")
+
+
+async def end_proof(kept: KeyValueRecords, name: str, now: datetime) -> None:
+    """Let all that is under way end, at every worker within a second, whose caller stands on ``name``.
+
+    New requests are for others to refuse: whoever keeps the proof ends it too. A name is used for one proof only.
+
+    Args:
+        kept: the small values of the record store.
+        name: what it is called in ``Caller.stands_on``.
+        now: the time.
+
+    Raises:
+        BackendUnavailable: do it again.
+    """
+    await kept.put(name_proof(name), "1", expires_at=now + _TOLD_FOR)
+    await _renew(kept, _PROOF_STAMP)
+
+
+def name_proof(name: str) -> str:
+    """Under which name it is kept that a proof ended."""
+    return f"{_PROOF}{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+async def read_ended_proofs(kept: KeyValueRecords) -> frozenset[str]:
+    """The proofs that ended in the last minutes, each by ``name_proof``."""
+    return frozenset(await kept.list(_PROOF))
+
+
+async def read_proof_stamp(kept: KeyValueRecords) -> str | None:
+    """Another text than before where any proof was ended since."""
+    return await kept.get(_PROOF_STAMP)
 
 
 async def read_stamp(kept: KeyValueRecords) -> str | None:

@@ -45,6 +45,8 @@ class Caller:
         groups: those that the person is in, each written as ``latchpin.model.write_group`` writes it.
         account: which of several accounts at the server is meant, by its label; ``""`` is the one without a label.
             None: the person's default there.
+        stands_on: what the person is proven by, where that can end alone, by the name that ``end_proof`` is told:
+            such as ``grant:`` with its id. ``""``: it ends with the person's sessions, or by itself.
         groups_said: the request itself says in which groups the person is, even where it says none.
     """
 
@@ -58,6 +60,7 @@ class Caller:
     groups: frozenset[str] = field(default=frozenset(), repr=False)
     client: str = field(default="", compare=False)
     account: str | None = None
+    stands_on: str = field(default="", compare=False)
     groups_said: bool = field(default=False, compare=False)
 
 

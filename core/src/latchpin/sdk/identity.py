@@ -2,7 +2,8 @@
 
 ``parse_email`` reads the address that names a user, and refuses what is none. ``create_link`` makes a link that signs
 somebody in, once. ``end_everything_of`` ends the sessions and bearer tokens of one person, or of ``EVERYBODY``,
-and ``ended_at`` says when that was last done.
+and ``ended_at`` says when that was last done. ``end_proof`` ends what is under way for callers who stand on one
+proof that ended alone (``Caller.stands_on``).
 
 ``decode_jwt`` verifies a JWT under given keys, with the gateway's clock, and a ``Verifier`` remembers which it has
 proven; ``explain_jwt`` says why one was refused without repeating it, and ``read_key_id`` which key it names.
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
     from latchpin.identity.jwts import Verifier, decode_jwt, explain_jwt, read_key_id
     from latchpin.identity.login import create_link
     from latchpin.identity.presented import parse_authorization
-    from latchpin.identity.revocations import EVERYBODY, SessionRevocations, end_everything_of, ended_at
+    from latchpin.identity.revocations import (
+        EVERYBODY,
+        SessionRevocations,
+        end_everything_of,
+        end_proof,
+        ended_at,
+    )
 
 __all__ = [
     "EVERYBODY",
@@ -38,6 +45,7 @@ __all__ = [
     "create_link",
     "decode_jwt",
     "end_everything_of",
+    "end_proof",
     "ended_at",
     "explain_jwt",
     "parse_authorization",
@@ -55,6 +63,12 @@ __getattr__ = finder(
         "latchpin.identity.jwts": ("Verifier", "decode_jwt", "explain_jwt", "read_key_id"),
         "latchpin.identity.login": ("create_link",),
         "latchpin.identity.presented": ("parse_authorization",),
-        "latchpin.identity.revocations": ("EVERYBODY", "SessionRevocations", "end_everything_of", "ended_at"),
+        "latchpin.identity.revocations": (
+            "EVERYBODY",
+            "SessionRevocations",
+            "end_everything_of",
+            "end_proof",
+            "ended_at",
+        ),
     },
 )

@@ -187,6 +187,7 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
     proves_intent = any(caller.proves_intent for caller in found)
     expires_at = min((caller.expires_at for caller in found if caller.expires_at is not None), default=None)
     groups = frozenset().union(*(caller.groups for caller in found))
+    stands_on = next((caller.stands_on for caller in found if caller.stands_on), "")
     return replace(
         first,
         is_admin=is_admin,
@@ -194,6 +195,7 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
         proves_intent=proves_intent,
         expires_at=expires_at,
         groups=groups,
+        stands_on=stands_on,
         groups_said=any(caller.groups_said for caller in found),
     )
 

@@ -1,8 +1,8 @@
 """Telling programs that lists have changed, for as long as they listen.
 
 With sessions they listen by ``GET``, with 2026-07-28 by ``subscriptions/listen``. They are told that something changed,
-and ask again for what. A stream ends by itself after a while, and when its person's sessions end: who listens on has to
-show a token that still holds.
+and ask again for what. A stream ends by itself after a while, and when its person's sessions or its program's grant
+end: who listens on has to show a token that still holds.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ class Watching:
         await stream.asked.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await _send(stream, first)
         gone = asyncio.ensure_future(_gone(stream.asked))
-        watched = self._departures.watch(stream.caller.email, gone.cancel)
+        caller = stream.caller
+        watched = self._departures.watch(caller.email, gone.cancel, stands_on=caller.stands_on)
         try:
             await self._tell(stream, gone, before)
         finally:

@@ -14,7 +14,7 @@ from latchpin.sdk.workers import Bounded
 
 from latchpin_authorization_server.tokens.access_tokens import AccessToken, AccessTokens
 
-__all__ = ["REMEMBERED", "VIA_SERVICE", "AccessTokenIdentity", "Standing"]
+__all__ = ["REMEMBERED", "VIA_SERVICE", "AccessTokenIdentity", "Standing", "name_grant", "name_service"]
 
 VIA_SERVICE = "service"
 """How a service came: it got its token by itself, and has nobody to send through a sign-in."""
@@ -22,6 +22,16 @@ REMEMBERED = timedelta(seconds=0.5)
 """How long a worker goes on without asking the store again whether something stands: half of the second within which an
 end counts at every worker, since the gateway remembers callers for the other half."""
 _MOST = 10_000
+
+
+def name_grant(grant_id: str) -> str:
+    """What a caller stands on who came by a grant; see ``Caller.stands_on``."""
+    return f"grant:{grant_id}"
+
+
+def name_service(client_id: str) -> str:
+    """What a service stands on."""
+    return f"service:{client_id}"
 
 
 class Standing:
@@ -108,7 +118,14 @@ class AccessTokenIdentity:
             raise NotSignedIn(f"the access token was refused: {why}") from exc
         await self._check_stands(token)
         via = VIA_ACCESS_TOKEN if token.grant_id else VIA_SERVICE
-        return Caller(token.email, via=via, proves_intent=True, expires_at=token.expires_at, client=token.client_id)
+        return Caller(
+            token.email,
+            via=via,
+            proves_intent=True,
+            expires_at=token.expires_at,
+            client=token.client_id,
+            stands_on=name_grant(token.grant_id) if token.grant_id else name_service(token.client_id),
+        )
 
     async def _check_stands(self, token: AccessToken) -> None:
         if token.grant_id:

@@ -11,7 +11,7 @@ from latchpin.contracts import Context
 from latchpin.errors import InvalidRequest, NotSignedIn, RecordConflict
 from latchpin.model import CLIENT_ITSELF
 from latchpin.sdk.activity import OwnFact
-from latchpin.sdk.identity import SessionRevocations, ended_at
+from latchpin.sdk.identity import SessionRevocations, end_proof, ended_at
 from latchpin.sdk.settings import CoreSettings, load
 from latchpin.sdk.workers import Bounded
 
@@ -28,7 +28,7 @@ from latchpin_authorization_server.grants.consents import CONSENTS, Consents
 from latchpin_authorization_server.grants.grant import Grant
 from latchpin_authorization_server.grants.records import GRANTS, GrantRecords
 from latchpin_authorization_server.grants.requests import REQUESTS, PendingRequests
-from latchpin_authorization_server.identity import Standing
+from latchpin_authorization_server.identity import Standing, name_grant, name_service
 from latchpin_authorization_server.issuers import CompanyTokens, Issuers
 from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS, PersonalTokenRecords
 from latchpin_authorization_server.personal_tokens.service import PersonalTokens
@@ -142,18 +142,27 @@ class AuthorizationServer:
         if end is not None and self.clock() < end + _SIGNED_OUT:
             raise NotSignedIn("an administrator signed this person out a moment ago", remedy="Sign in again.")
 
-    async def end(self, grant: Grant, *, actor: str = CLIENT_ITSELF, fact: OwnFact = GRANT_ENDED) -> None:
-        """End a grant: at once here, within a second at other workers.
+    async def end(
+        self, grant: Grant, *, actor: str = CLIENT_ITSELF, fact: OwnFact = GRANT_ENDED, alone: bool = True
+    ) -> None:
+        """End a grant, and what is under way for it: at once here, within a second at other workers.
 
         Args:
             grant: which.
             actor: the address of who ends it; the gateway by itself if nobody is named.
             fact: what is told of it.
+            alone: False where the person's sessions end too, and what is under way with them.
         """
+        if alone:  # first: what breaks off here is done again as long as the grant stands
+            await self.end_proof(name_grant(grant.id))
         ended = await self.grants.end(grant.id)
         self.standing.forget(grant.id)
         if ended:
             await self._tell(fact, grant, actor)
+
+    async def end_proof(self, name: str) -> None:
+        """End what is under way for who stands on a proof that ends now; see ``Caller.stands_on``."""
+        await end_proof(self._kept, name, self.clock())
 
     async def end_misused(self, grant: Grant) -> None:
         """End a grant whose code or refresh token came twice, or in a way in which its client would not send it."""
@@ -186,6 +195,7 @@ class AuthorizationServer:
             client_id: which.
             actor: the address of the administrator who does it; the client by itself if nobody is named.
         """
+        await self.end_proof(name_service(client_id))
         if not await self.client_records.delete(client_id):
             return False
         self.standing_clients.clear()

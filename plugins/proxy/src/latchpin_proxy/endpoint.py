@@ -199,7 +199,7 @@ class McpEndpoint:
             NotSignedIn: the caller's sessions ended before that.
         """
         watch = inbound.watch
-        watch.serve(caller.email, self._application.departures)
+        watch.serve(caller, self._application.departures)
         try:
             async with watch.over(inbound.gone):
                 call = await self._read(scope, caller, inbound, served)

@@ -1,6 +1,6 @@
 """One exchange, watched from its first byte to its last: by one timer, in the task that serves it.
 
-It ends when nothing has moved for too long, when its caller hangs up, and when the caller's sessions end. Most
+It ends when nothing has moved for too long, when its caller hangs up, and when the caller's sessions or grant end. Most
 exchanges are over before anything has to be looked at: those cost a timer that is set and cancelled.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Literal, Self
 
+from latchpin.model import Caller
 from latchpin.sdk.gateway import Departures, Watched
 
 __all__ = ["Watch"]
@@ -32,7 +33,7 @@ class Watch:
     def __init__(self, idle: float) -> None:
         self.idle = idle
         self.ended: Literal["idle", "left", "out"] | None = None
-        self._serves: tuple[Departures, str] | None = None
+        self._serves: tuple[Departures, Caller] | None = None
         self._watched: Watched | None = None
         self._gone: Callable[[], Awaitable[None]] | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -45,9 +46,9 @@ class Watch:
         self._gone = gone
         return self
 
-    def serve(self, email: str, departures: Departures) -> None:
+    def serve(self, caller: Caller, departures: Departures) -> None:
         """Say for whom it is."""
-        self._serves = departures, email
+        self._serves = departures, caller
 
     async def __aenter__(self) -> None:
         """Begin."""
@@ -81,8 +82,8 @@ class Watch:
             self._waiting = asyncio.ensure_future(self._gone())
             self._waiting.add_done_callback(self._hung_up)
             if self._serves is not None:
-                departures, email = self._serves
-                self._watched = departures.watch(email, self._sent_out)
+                departures, caller = self._serves
+                self._watched = departures.watch(caller.email, self._sent_out, stands_on=caller.stands_on)
         left = self.idle if self._moved_at is None else self._moved_at + self.idle - self._loop.time()
         if left > 0:
             self._timer = self._loop.call_later(left, self._look)

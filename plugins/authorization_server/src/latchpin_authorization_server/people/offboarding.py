@@ -40,7 +40,7 @@ async def _end_all_of(server: AuthorizationServer, email: str, actor: str) -> No
     await server.requests.forget(email)
     await server.consents.forget(email)
     async for grant in server.grants.of_person(email):
-        await server.end(grant, actor=actor)
+        await server.end(grant, actor=actor, alone=False)
     await server.personal_tokens.end_all_of(email, actor)
 
 
@@ -50,5 +50,5 @@ async def _end_what_was_taken_back(server: AuthorizationServer, actor: str) -> N
     await server.consents.forget_all()
     async for grant in server.grants.of_everybody():
         if await server.revocations.cover(grant.email, grant.created_at.timestamp()):
-            await server.end(grant, actor=actor)
+            await server.end(grant, actor=actor, alone=False)
     await server.personal_tokens.end_all_covered(actor)

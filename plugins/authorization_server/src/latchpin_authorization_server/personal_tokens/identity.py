@@ -7,7 +7,7 @@ from latchpin.model import Caller, Evidence
 from latchpin.sdk.identity import SessionRevocations, parse_authorization
 
 from latchpin_authorization_server.personal_tokens.service import PersonalTokens
-from latchpin_authorization_server.personal_tokens.token import PREFIX, parse_token
+from latchpin_authorization_server.personal_tokens.token import PREFIX, name_personal_token, parse_token
 
 __all__ = ["VIA", "PersonalTokenIdentity"]
 
@@ -49,4 +49,11 @@ class PersonalTokenIdentity:
         if not token.is_for(evidence.resource):
             raise NotSignedIn("the personal access token is for other MCP endpoints")
         await self._tokens.note_use(token)
-        return Caller(token.email, via=VIA, proves_intent=True, expires_at=token.expires_at, client=token.id)
+        return Caller(
+            token.email,
+            via=VIA,
+            proves_intent=True,
+            expires_at=token.expires_at,
+            client=token.id,
+            stands_on=name_personal_token(token.id),
+        )

@@ -15,7 +15,12 @@ from latchpin.sdk.workers import Bounded
 from latchpin_authorization_server.facts import PERSONAL_TOKEN_ENDED, PERSONAL_TOKEN_MADE
 from latchpin_authorization_server.identity import REMEMBERED
 from latchpin_authorization_server.personal_tokens.records import PersonalTokenRecords
-from latchpin_authorization_server.personal_tokens.token import PersonalToken, PresentedToken, make_token
+from latchpin_authorization_server.personal_tokens.token import (
+    PersonalToken,
+    PresentedToken,
+    make_token,
+    name_personal_token,
+)
 from latchpin_authorization_server.shown_text import one_line
 
 if TYPE_CHECKING:
@@ -111,7 +116,7 @@ class PersonalTokens:
         return [token async for token in self._records.list(user)]
 
     async def end(self, token_id: str, caller: Caller) -> PersonalToken:
-        """End one: at once here, within a second at other workers.
+        """End one, and what is under way for it: at once here, within a second at other workers.
 
         Raises:
             NotFound: there is none of that id, or it is not the caller's to end.
@@ -120,6 +125,7 @@ class PersonalTokens:
         token = await self._records.get(token_id)
         if token is None or (token.email != caller.email and not caller.is_admin):
             raise NotFound("there is no such personal access token")
+        await self._server.end_proof(name_personal_token(token_id))
         await self._end(token, caller.email)
         return token
 

@@ -14,7 +14,15 @@ from typing import Any
 
 from latchpin_authorization_server.random_secrets import hash_secret, is_secret
 
-__all__ = ["PREFIX", "PersonalToken", "PresentedToken", "describe_token", "make_token", "parse_token"]
+__all__ = [
+    "PREFIX",
+    "PersonalToken",
+    "PresentedToken",
+    "describe_token",
+    "make_token",
+    "name_personal_token",
+    "parse_token",
+]
 
 PREFIX = "lp_pat_"
 
@@ -69,6 +77,11 @@ def make_token(
     token_id, secret = secrets.token_hex(16), secrets.token_urlsafe(_SECRET_BYTES)
     token = PersonalToken(token_id, email, name, resources, now, expires_at, hash_secret(secret))
     return token, f"{PREFIX}{token_id}_{secret}"
+
+
+def name_personal_token(token_id: str) -> str:
+    """What a caller stands on who came with one; see ``Caller.stands_on``."""
+    return f"personal-token:{token_id}"
 
 
 def parse_token(text: str) -> PresentedToken | None:
