@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from copy import copy
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,6 +19,8 @@ from latchpin.sdk.identity import end_everything_of
 from latchpin.settings import load
 from latchpin_admin_cli.taking_back import take_back
 from latchpin_authorization_server.grants.consents import CONSENTS
+from latchpin_authorization_server.identity import AccessTokenIdentity
+from latchpin_authorization_server.people.applications import Applications
 from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_authorization_server.settings import AuthorizationServerSettings
@@ -201,3 +204,28 @@ async def test_break_glass_leaves_what_was_allowed_since(
     tokens = await stock.gets_in(browser)
     await services.activity.tell("break-glass.done", actor=ADMIN)
     assert (await stock.call(tokens["access_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["My applications", "revocation"])
+async def test_what_is_under_way_for_a_grant_ends_with_it(
+    gateway: InnerGateway, stock: StockClient, browser: Browser, server: AuthorizationServer, way: str
+):
+    tokens, ended, application = await stock.gets_in(browser), list[str](), gateway.application
+    headers = {"authorization": (f"Bearer {tokens['access_token']}",)}
+    evidence = Evidence(headers=headers, peer="", cookies={}, resource=stock.mcp_url)
+    (identity,) = [each for each in application.services.identities if isinstance(each, AccessTokenIdentity)]
+    caller = await identity.identify(evidence)
+    assert caller is not None
+    application.departures.watch(ALICE, partial(ended.append, "it"), stands_on=caller.stands_on)
+    application.departures.watch(ALICE, partial(ended.append, "another"), stands_on="grant:another")
+    await application.departures.look()
+    assert ended == []
+    if way == "revocation":
+        await server.token_endpoint.revoke(
+            None, {"client_id": stock.client["client_id"], "token": tokens["refresh_token"]}
+        )
+    else:
+        (grant,) = await grants_of(server)
+        await Applications(server).end(grant, Caller(ALICE))
+    await application.departures.look()
+    assert ended == ["it"]

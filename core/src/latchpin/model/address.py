@@ -14,8 +14,8 @@ def check_email(text: str) -> str:
     """Insist on one ``@`` with something on both sides; return the address in lower case.
 
     Nothing is trimmed or repaired: two spellings of one user would be two users. An accent that is written as a
-    character of its own is refused too, since letters have one form in addresses (RFC 6532 section 3.1). Control characters,
-    spaces and invisible characters are refused, because the address is shown to people and written to logs.
+    character of its own is refused too, since letters have one form in addresses (RFC 6532 section 3.1). Control
+    characters, spaces and invisible characters are refused, because the address is shown to people and written to logs.
 
     Raises:
         ValueError: it is not such an address; the text goes on after "the e-mail address", without repeating it.
