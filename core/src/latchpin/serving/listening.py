@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from latchpin.activity.access_lines import access_lines
+from latchpin.serving.heads import HeadFirst
 from latchpin.workers.turns import turn
 
 __all__ = ["BoundedConnection", "OnlyHealth", "ServerConfig", "fit_descriptors"]
@@ -91,6 +92,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._refused = False
+        self._answer: HeadFirst | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take a place."""
@@ -125,10 +127,15 @@ class BoundedConnection(HttpToolsProtocol):
         self._stop_head_timer()
         self._head_bytes = 0
         self._places.leave(self)
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self._answer = self.cycle.transport = HeadFirst(self.transport, self.loop)
 
     def on_response_complete(self) -> None:
         """Count as one that asks nothing again, unless the next request is here."""
+        if self._answer is not None:
+            self._answer.flush()
         super().on_response_complete()
         if self.cycle.response_complete and not self.transport.is_closing():
             self._places.wait(self)
@@ -168,6 +175,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _refuse(self, status: bytes, text: str) -> None:
         """Say the last word, and give the client a moment to read it."""
+        if self._answer is not None:
+            self._answer.flush()
         self._refused = True
         self._stop_head_timer()
         body = text.encode()
