@@ -128,6 +128,34 @@ async def test_a_line_says_the_flow_that_it_was_about_when_it_was_told(log_into,
     assert [json.loads(line).get("flow_id") for line in file.read_text().splitlines()] == ["f", None, "g"]
 
 
+class Noting(logging.Handler):
+    def __init__(self, level: int = logging.NOTSET):
+        super().__init__(level)
+        self.told = []
+
+    def emit(self, record):
+        self.told.append((record.getMessage(), getattr(record, "flow_id", None)))
+
+
+async def test_other_handlers_and_filters_are_told_each_by_itself(lines_of):
+    above, deaf, logger = Noting(), Noting(logging.ERROR), logging.getLogger("latchpin.access")
+    hides = lambda record: record.args[2] != "two"  # noqa: E731
+    logging.getLogger("latchpin").addHandler(above)
+    logger.addHandler(deaf)
+    logger.addFilter(hides)
+    try:
+        with access_lines.gathered():
+            access("one", flow_id="f")
+            access("two", "three")
+    finally:
+        logging.getLogger("latchpin").removeHandler(above)
+        logger.removeHandler(deaf)
+        logger.removeFilter(hides)
+    assert above.told == [("127.0.0.1 GET one 200 1.0ms", "f"), ("127.0.0.1 GET three 200 1.0ms", None)]
+    assert deaf.told == []
+    assert lines_of() == ["one", "three"]
+
+
 async def test_a_disk_that_is_full_disturbs_nobody(lines_of, monkeypatch, capsys):
     def full(_handler, _lines):
         raise OSError(28, "No space left on device")

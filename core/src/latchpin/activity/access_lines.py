@@ -79,13 +79,36 @@ access_lines = AccessLines()
 
 
 def _write_together(lines: list[_Line]) -> None:
+    """Write them as ``Logger.handle`` would one by one; what is the same for all of them is judged once."""
+    common = _access.makeRecord(_access.name, logging.INFO, __file__, 0, _TEXT, (), None)
     with ExitStack() as stack:
-        for handler in logging.getLogger().handlers:
+        joined: list[tuple[JoiningStream, list[str]]] = []
+        others: list[logging.Handler] = []
+        for handler in _handlers():
             if isinstance(handler, JoiningStream):
-                stack.enter_context(handler.joined())
-        common = _access.makeRecord(_access.name, logging.INFO, __file__, 0, _TEXT, (), None)
+                held = stack.enter_context(handler.joined())
+                if handler.filter(common):
+                    joined.append((handler, held))
+            else:
+                others.append(handler)
         for line in lines:
-            _access.handle(_record(line, common))
+            record = _record(line, common)
+            if _access.filters and not _access.filter(record):
+                continue
+            for joining, held in joined:
+                held.append(joining.format(record))
+            for handler in others:
+                handler.handle(record)
+
+
+def _handlers() -> list[logging.Handler]:
+    """Those of the access lines' logger, and of the loggers above it."""
+    found: list[logging.Handler] = []
+    logger: logging.Logger | None = _access
+    while logger is not None:
+        found += [handler for handler in logger.handlers if handler.level <= logging.INFO]
+        logger = logger.parent if logger.propagate else None
+    return found
 
 
 def _record(line: _Line, common: logging.LogRecord) -> logging.LogRecord:
@@ -110,12 +133,12 @@ class JoiningStream(logging.StreamHandler[Any]):
         super().emit(record)
 
     @contextmanager
-    def joined(self) -> Iterator[None]:
-        """Hold what is told, and write it at the end."""
+    def joined(self) -> Iterator[list[str]]:
+        """Hold what is told, and write it at the end: give the list that holds the lines."""
         self.acquire()
         self._held = []
         try:
-            yield
+            yield self._held
         finally:
             held, self._held = self._held, None
             try:

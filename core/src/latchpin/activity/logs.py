@@ -58,7 +58,8 @@ class TextFormatter(_WrittenOnce):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
         """Write the line."""
-        record.message = record.message.translate(_CONTROL)
+        if not record.message.isprintable():
+            record.message = record.message.translate(_CONTROL)
         return super().formatMessage(record)
 
 
