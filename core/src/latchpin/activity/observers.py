@@ -51,7 +51,11 @@ class Watch:
     def __enter__(self) -> Operation:
         """Tell every observer that it begins."""
         for name, observer in self._observers.items():
-            end = _begin(name, observer, self._operation)
+            try:
+                end: End | None = observer.begin(self._operation)
+            except Exception:  # noqa: BLE001  an observer may fail in any way
+                _log.exception(_FAILED, name, "a beginning")
+                continue
             if end is not None:
                 self._ends.append((name, end))
         return self._operation
@@ -61,22 +65,10 @@ class Watch:
         if kind is not None and self._operation.outcome == "ok":
             self._operation.outcome = kind.__name__
         for name, end in reversed(self._ends):
-            _end(name, end)
-
-
-def _begin(name: str, observer: Observer, operation: Operation) -> End | None:
-    try:
-        return observer.begin(operation)
-    except Exception:  # noqa: BLE001  an observer may fail in any way
-        _log.exception(_FAILED, name, "a beginning")
-        return None
-
-
-def _end(name: str, end: End) -> None:
-    try:
-        end()
-    except Exception:  # noqa: BLE001
-        _log.exception(_FAILED, name, "an end")
+            try:
+                end()
+            except Exception:  # noqa: BLE001  as above
+                _log.exception(_FAILED, name, "an end")
 
 
 class ObservedStates:

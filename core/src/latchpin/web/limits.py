@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from starlette.routing import Route
@@ -48,7 +49,7 @@ class StreamingRoute(Route):
     """
 
 
-def check_sizes(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
+def check_sizes(path: bytes, query: bytes, headers: Sequence[tuple[bytes, bytes]]) -> int:
     """Check what stands before the body; return how long the body says it is, 0 if it does not.
 
     Raises:
@@ -56,18 +57,14 @@ def check_sizes(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]
     """
     if len(path) + len(query) > MAX_URL_BYTES:
         raise _too_large(414, f"the URL has more than {MAX_URL_BYTES} bytes")
-    count = size = declared = 0
-    for name, value in headers:
-        count += 1
-        size += len(name) + len(value)
-        if name == b"content-length":
-            declared = _parse_length(value)
-    size += 4 * count  # the colon, the space and the line's end
+    count = len(headers)
+    size = sum(map(len, chain.from_iterable(headers))) + 4 * count  # the colon, the space and the line's end
     if count > MAX_HEADERS:
         raise _too_large(431, f"the request has more than {MAX_HEADERS} header fields")
     if size > MAX_HEADER_BYTES:
         raise _too_large(431, f"the header fields have more than {MAX_HEADER_BYTES} bytes")
-    return declared
+    lengths = [_parse_length(value) for name, value in headers if name == b"content-length"]
+    return lengths[-1] if lengths else 0
 
 
 class RequestBody:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from latchpin.contracts import Operation
@@ -59,25 +60,19 @@ class CountingObserver:
 
     def begin(self, operation: Operation) -> Callable[[], None]:
         """Time it."""
-        began = self.timer()
+        return partial(self._count, operation, self.timer())
 
-        def end() -> None:
-            _observe(operation, self.timer() - began)
-
-        return end
-
-
-def _observe(operation: Operation, seconds: float) -> None:
-    counted, facts = meters(), operation.facts
-    match operation.kind:
-        case "request":
-            status = facts.get("status", "")
-            counted.requests[_method(operation.name), facts.get("route", ""), status].observe(seconds)
-        case "upstream":
-            outcome = facts.get("status", operation.outcome)
-            counted.upstream[_method(operation.name), facts["host"], outcome].observe(seconds)
-        case "store":
-            counted.store[operation.name, operation.outcome].observe(seconds)
+    def _count(self, operation: Operation, began: float) -> None:
+        seconds, counted, facts = self.timer() - began, meters(), operation.facts
+        match operation.kind:
+            case "request":
+                status = facts.get("status", "")
+                counted.requests[_method(operation.name), facts.get("route", ""), status].observe(seconds)
+            case "upstream":
+                outcome = facts.get("status", operation.outcome)
+                counted.upstream[_method(operation.name), facts["host"], outcome].observe(seconds)
+            case "store":
+                counted.store[operation.name, operation.outcome].observe(seconds)
 
 
 def _method(name: str) -> str:
