@@ -104,11 +104,12 @@ class GuardedSession:
     async def _request(
         self, url: yarl.URL, outgoing: Outgoing, proxy: EgressProxy | None
     ) -> aiohttp.ClientResponse | Posted:
-        headers, body = _build_headers(outgoing), outgoing.body
+        given, body = _build_headers(outgoing), outgoing.body
         tunnels = proxy is None or url.scheme == "https"
         if tunnels and outgoing.method == "POST" and isinstance(body, bytes):
-            return await (self._fresh_posts if outgoing.fresh else self._posts).send(url, headers, body, proxy)
+            return await (self._fresh_posts if outgoing.fresh else self._posts).send(url, given, body, proxy)
         session = self._fresh if outgoing.fresh else self._pooled
+        headers = CIMultiDict(given)
         through, fields = (None, None) if proxy is None else (proxy.url, proxy.fields)
         if fields and not tunnels:
             headers.update(fields)
@@ -193,13 +194,10 @@ async def open_session(
         )
 
 
-def _build_headers(outgoing: Outgoing) -> CIMultiDict[str]:
-    headers = CIMultiDict(outgoing.headers)
-    for name in _HOP_HEADERS if outgoing.raw else _OUR_HEADERS:
-        headers.popall(name, None)
-    if not outgoing.raw:
-        headers["accept-encoding"] = ACCEPTED_ENCODINGS
-    return headers
+def _build_headers(outgoing: Outgoing) -> list[tuple[str, str]]:
+    dropped = _HOP_HEADERS if outgoing.raw else _OUR_HEADERS
+    kept = [field for field in outgoing.headers if field[0].lower() not in dropped]
+    return kept if outgoing.raw else [*kept, ("accept-encoding", ACCEPTED_ENCODINGS)]
 
 
 def _open_decoder(response: aiohttp.ClientResponse | Posted, outgoing: Outgoing) -> Decoder:

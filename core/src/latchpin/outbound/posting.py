@@ -28,6 +28,9 @@ LONGEST_FIELD = 8_190
 _MOST_TARGETS = 1_000
 _CONTINUES = range(100, 200)
 _SWITCHES = 101
+_LENGTH = "content-length"
+
+Fields = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Posts:
         self._session = session
         self._targets: Bounded[yarl.URL, _Target] = Bounded(_MOST_TARGETS)
 
-    async def send(self, url: yarl.URL, headers: CIMultiDict[str], body: bytes, proxy: EgressProxy | None) -> Posted:
+    async def send(self, url: yarl.URL, headers: Fields, body: bytes, proxy: EgressProxy | None) -> Posted:
         """Send, and wait for the answer's head.
 
         ``proxy`` is what requests to ``url`` leave through, always the same; then ``url`` is https, so that the proxy
@@ -112,15 +115,16 @@ class Posts:
         return _Target(place, (f"POST {url.raw_path_qs} HTTP/1.1", f"Host: {place.headers['Host']}"))
 
 
-def _build_head(lines: Sequence[str], headers: CIMultiDict[str], length: int) -> bytes:
+def _build_head(lines: Sequence[str], headers: Fields, length: int) -> bytes:
     """The request's head (RFC 9112 section 3).
 
     Raises:
         ValueError: a value would end its line.
     """
-    fields = [f"{name}: {value}" for name, value in headers.items() if name.lower() != "content-length"]
-    lines = [*lines, *fields, f"Content-Length: {length}"]
-    if "accept" not in headers:
+    names = {name.lower() for name, _ in headers}
+    sent = headers if _LENGTH not in names else [field for field in headers if field[0].lower() != _LENGTH]
+    lines = [*lines, *[f"{name}: {value}" for name, value in sent], f"Content-Length: {length}"]
+    if "accept" not in names:
         lines.append("Accept: */*")
     text = "\r\n".join(lines)
     if not text.count("\r") == text.count("\n") == len(lines) - 1 or "\0" in text:
