@@ -109,6 +109,31 @@ async def test_a_line_end_in_a_url_ends_no_line(session: GuardedSession):
     assert b"\nx-smuggled" not in request
 
 
+@pytest.mark.parametrize("body", [b"whole", b""])
+async def test_an_answer_that_came_with_its_head_is_at_hand(session: GuardedSession, body: bytes):
+    async with answering(answer(body)) as server:
+        found = await session.send(outgoing(server.url))
+        assert found.at_hand() == body
+        found.close()
+        await read(await session.send(outgoing(server.url)))
+    assert len(server.connections) == 1
+
+
+async def test_what_is_still_to_come_is_not(session: GuardedSession):
+    async with serve(writing(answer(b"ha", length=4)), close=True) as server:
+        found = await session.send(outgoing(server.url))
+        assert found.at_hand() is None
+        with pytest.raises(Failure):
+            await read(found)
+
+
+async def test_nor_is_what_has_to_be_decoded(session: GuardedSession):
+    async with answering(answer(b"whole")) as server:
+        found = await session.send(replace(outgoing(server.url), raw=False))
+        assert found.at_hand() is None
+        assert await read(found) == b"whole"
+
+
 async def test_interim_answers_are_passed_over():
     found, body = await post(writing(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + answer(b"last")))
     assert (found.status, body) == (200, b"last")

@@ -42,6 +42,19 @@ async def through(
     return dict(told), [piece async for piece in body]
 
 
+async def test_a_body_that_came_whole_is_inspected_like_one_in_pieces():
+    fields = [*JSON, (b"content-length", b"%d" % len(LIST)), (b"x-more", b"1")]
+    share = Share(Room(len(LIST)))
+    assert await inspect(fields, LIST, TERMS, share) == await inspect(fields, pieces(LIST), TERMS, share)
+    with pytest.raises(Failure, match="too much"):
+        await inspect(fields, LIST, TERMS, Share(Room(len(LIST) - 1)))
+    coded = [*JSON, (b"content-encoding", b"gzip")]
+    assert (await inspect(coded, gzip.compress(LIST), TERMS, share))[1] == OWN
+    events = (await inspect(STREAM, b"data: " + LIST + b"\n\n", TERMS, share))[1]
+    assert [event async for event in events] == [b"data: " + OWN + b"\n\n"]
+    assert (await inspect([], LIST, TERMS, share))[1] == OWN
+
+
 EVENTS = [
     # an event stream, and what becomes of it
     (b"data: " + PLAIN + b"\n\n", None),

@@ -247,3 +247,15 @@ def test_a_hot_route_begins_with_what_is_fixed():
 
 def test_head_does_not_come_with_get():
     assert HotRoute("/a", named("a"), methods=["GET"]).methods == {"GET"}
+
+
+def test_a_path_that_was_asked_before_is_found_with_values_of_its_own():
+    async def endpoint(scope: Any, receive: Any, send: Any) -> None: ...
+
+    route = HotRoute("/things/{thing}", endpoint, methods=["GET"])
+    dispatcher = Dispatcher(endpoint, [route], {})
+    for method, path in [("GET", "/things/one"), ("GET", f"/things/{'x' * 1_000}")] * 2:
+        scope = {"type": "http", "method": method, "path": path}
+        assert dispatcher.find(scope) is route
+        assert scope["path_params"].pop("thing") == path.removeprefix("/things/")  # type: ignore[attr-defined]
+    assert dispatcher.find({"type": "http", "method": "POST", "path": "/things/one"}) is None
