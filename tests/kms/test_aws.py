@@ -9,6 +9,7 @@ import pytest
 from botocore.session import Session
 from latchpin.errors import ConfigurationError, SettingsError, Unsealable, UpstreamBusy, UpstreamError
 from latchpin.model import Reply
+from latchpin.outbound.patience import PAUSES
 from latchpin_kms_aws import plugin, signing
 from latchpin_kms_aws import wrapper as wrapper_module
 from latchpin_kms_aws.settings import AwsKmsSettings
@@ -264,11 +265,11 @@ async def test_what_a_strangers_key_wrapped_is_refused():
 async def test_a_service_that_asks_to_wait_is_asked_again_within_a_bound():
     pauses: list[float] = []
     assert await wrapper_at(Recorded(BUSY, (400, "KeyUnavailableException"), GOOD), pauses).unwrap(WRAPPED, context=FOR)
-    assert pauses == list(wrapper_module.PAUSES[:2])
+    assert pauses == list(PAUSES[:2])
     server = Recorded(BUSY)
     with pytest.raises(UpstreamBusy):
         await wrapper_at(server).wrap(KEY, context=FOR)
-    assert len(server.asked) == len(wrapper_module.PAUSES) + 1
+    assert len(server.asked) == len(PAUSES) + 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from latchpin.contracts import Every
 from latchpin.errors import ConfigurationError, SettingsError, Unsealable, UpstreamBusy, UpstreamError
 from latchpin.model import Reply
-from latchpin_kms_vault import client as client_module
+from latchpin.outbound.patience import PAUSES
 from latchpin_kms_vault import plugin
 from latchpin_kms_vault.client import VaultClient
 from latchpin_kms_vault.settings import VaultSettings
@@ -275,11 +275,11 @@ async def test_a_server_that_asks_to_wait_is_asked_again_within_a_bound():
     pauses: list[float] = []
     good = b'{"data": {"ciphertext": "vault:v1:AAAA"}}'
     assert await wrapper_at(Busy(2, body=good), pauses).wrap(KEY, context=FOR) == b"vault:v1:AAAA"
-    assert pauses == list(client_module.PAUSES[:2])
+    assert pauses == list(PAUSES[:2])
     server = Busy(99)
     with pytest.raises(UpstreamBusy) as caught:
         await wrapper_at(server, []).wrap(KEY, context=FOR)
-    assert (server.asked, caught.value.retry_after) == (len(client_module.PAUSES) + 1, 7)
+    assert (server.asked, caught.value.retry_after) == (len(PAUSES) + 1, 7)
 
 
 @pytest.mark.parametrize(

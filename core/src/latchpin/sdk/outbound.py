@@ -13,6 +13,8 @@ What leaves the company does so through the proxy of OUTBOUND_PROXY where ``open
 
 ``open_decoder`` decodes a body that came undecoded; it raises ``BodyTooLarge`` or ``BodyUndecodable``.
 
+``ask_patiently`` repeats what raises ``UpstreamBusy``, for at most four seconds: a request that is safe to repeat.
+
 For another program that connects in the gateway's place: ``refusal`` says why an address is not connected to, None if
 it may be, and ``find_roots`` names the file of the roots that TLS trusts.
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from latchpin.outbound.failure import Failure
     from latchpin.outbound.http import GuardedSession, open_session
     from latchpin.outbound.messages import Answer, Outgoing
+    from latchpin.outbound.patience import ask_patiently
     from latchpin.outbound.redirects import (
         MOST_REDIRECTS,
         explain_redirect,
@@ -50,6 +53,7 @@ __all__ = [
     "Failure",
     "GuardedSession",
     "Outgoing",
+    "ask_patiently",
     "explain_failure",
     "explain_redirect",
     "find_egress",
@@ -72,6 +76,7 @@ __getattr__ = finder(
         "latchpin.outbound.failure": ("Failure",),
         "latchpin.outbound.http": ("GuardedSession", "open_session"),
         "latchpin.outbound.messages": ("Answer", "Outgoing"),
+        "latchpin.outbound.patience": ("ask_patiently",),
         "latchpin.outbound.redirects": (
             "MOST_REDIRECTS",
             "explain_redirect",

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from latchpin.contracts import Upstream
-from latchpin.errors import Unsealable, UpstreamBusy, UpstreamError, UpstreamUnreadable
+from latchpin.errors import Unsealable, UpstreamError, UpstreamUnreadable
+from latchpin.sdk.outbound import ask_patiently
 
 from latchpin_kms_aws.replies import AWAY, OtherKey, read_reply
 from latchpin_kms_aws.settings import AwsKmsSettings
@@ -18,8 +19,6 @@ from latchpin_kms_aws.signing import Signer
 
 __all__ = ["AwsKmsWrapper"]
 
-PAUSES = (0.25, 0.5, 1.0, 2.0)
-"""Before each further try where KMS asks to wait, in seconds."""
 _LONGEST = 6_144
 """KMS takes no longer ciphertext, in bytes."""
 _CHECK_BYTES = 8
@@ -81,20 +80,12 @@ class AwsKmsWrapper:
         self, what: str, fields: Mapping[str, str], context: Mapping[str, str], act: str, wanted: str
     ) -> bytes:
         body = json.dumps({**fields, **({"EncryptionContext": dict(context)} if context else {})}).encode()
-        found = (await self._patiently(what, body, act)).get(wanted)
+        reply = await ask_patiently(lambda: self._once(what, body, act), pause=self._pause)
+        found = reply.get(wanted)
         try:
             return b64decode(found if isinstance(found, str) else "?", validate=True)
         except ValueError:
             raise UpstreamUnreadable(f"the answer of KMS to {act} lacks what was asked for", remedy=AWAY) from None
-
-    async def _patiently(self, what: str, body: bytes, act: str) -> Mapping[str, Any]:
-        """Ask, and again where KMS asks to wait."""
-        for pause in PAUSES:
-            try:
-                return await self._once(what, body, act)
-            except UpstreamBusy:
-                await self._pause(pause)
-        return await self._once(what, body, act)
 
     async def _once(self, what: str, body: bytes, act: str) -> Mapping[str, Any]:
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{what}"}

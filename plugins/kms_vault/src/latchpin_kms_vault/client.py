@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from latchpin.contracts import Clock, Upstream
-from latchpin.errors import UpstreamBusy
 from latchpin.model import Reply
+from latchpin.sdk.outbound import ask_patiently
 
 from latchpin_kms_vault.replies import read_reply
 from latchpin_kms_vault.session import Login, Sender
@@ -17,8 +17,6 @@ from latchpin_kms_vault.settings import VaultSettings
 
 __all__ = ["VaultClient"]
 
-PAUSES = (0.25, 0.5, 1.0, 2.0)
-"""Before each further try where the server asks to wait, in seconds."""
 _REFUSED = 403
 
 
@@ -64,12 +62,11 @@ class VaultClient:
             UpstreamError: it gave no answer, failed, or still asked to wait after the last pause.
         """
         raw = b"" if body is None else json.dumps(body).encode()
-        for pause in PAUSES:
-            try:
-                return read_reply(await self._send(method, path, raw), act, denied=denied)
-            except UpstreamBusy:
-                await self._pause(pause)
-        return read_reply(await self._send(method, path, raw), act, denied=denied)
+
+        async def once() -> Mapping[str, Any]:
+            return read_reply(await self._send(method, path, raw), act, denied=denied)
+
+        return await ask_patiently(once, pause=self._pause)
 
     async def _send(self, method: str, path: str, body: bytes) -> Reply:
         token = await self.login.token()
