@@ -62,14 +62,18 @@ class Activity:
         fact = Fact(name, self.clock(), actor, subject, gateway_id, details)
         if kind.line:
             _log.log(kind.level, kind.line, {**asdict(fact), **details})
+        self.hand_out(fact)
+        return fact
+
+    def hand_out(self, fact: Fact) -> None:
+        """Tell those who are quick a fact that is made already, and of which the log says nothing here."""
         if (heard := _heard.get()) is not None:
             heard.append(fact)
         for reader, listener in self._listeners.items():
             try:
                 listener.on_event(fact)
             except Exception:  # noqa: BLE001  a listener may fail in any way
-                _log.exception(_FAILED, "event listener", reader, name)
-        return fact
+                _log.exception(_FAILED, "event listener", reader, fact.name)
 
     async def tell(
         self, what: FactName | OwnFact, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail

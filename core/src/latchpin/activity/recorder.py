@@ -11,6 +11,7 @@ from typing import Self
 from latchpin.activity.activity import Activity
 from latchpin.activity.flow_log import FlowLog, FlowNames
 from latchpin.errors import CallbackError, CallerError, LatchpinError, UpstreamError
+from latchpin.model.facts import Detail, Fact
 from latchpin.model.flow_steps import Failed, StepFacts
 from latchpin.model.step_names import Phase
 
@@ -49,17 +50,17 @@ class FlowRecorder:
     def tell(self, names: FlowNames, step: StepFacts, seconds: float, error: LatchpinError | None) -> None:
         """Tell one step; ``error`` is what ended the flow, where the step is that it failed."""
         self._log.write(names, step, error)
-        self._activity.note(
-            "flow.step",
-            subject=names.app_user_email,
-            gateway_id=names.gateway_id,
-            flow_id=names.flow_id,
-            step=step.step,
-            seconds=seconds,
-            worker=self._worker,
-            outcome="failed" if isinstance(step, Failed) else "done",
-            **{name: getattr(step, name) for name in step.__slots__},
-        )
+        details: dict[str, Detail] = {
+            "flow_id": names.flow_id,
+            "step": step.step,
+            "seconds": seconds,
+            "worker": self._worker,
+            "outcome": "failed" if isinstance(step, Failed) else "done",
+        }
+        for name in step.__slots__:
+            details[name] = getattr(step, name)
+        at = self._activity.clock()
+        self._activity.hand_out(Fact("flow.step", at, "", names.app_user_email, names.gateway_id, details))
 
 
 class FlowSpan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.pending import PendingAuthorizations
@@ -131,13 +132,13 @@ class StartAuthorization:
             key = None if found.metadata.dpop is None else await self._proofs.thumbprint(gateway.id)
             with self._pending_authorizations.admission.beginning(flow_id, caller.email):
                 client_id, redirect_uri = await self._client(gateway, found, scopes)
-                registered = span.elapsed()
+                registered, now = span.elapsed(), self._services.clock()
                 request = self._request(gateway.id, found, (client_id, redirect_uri, scopes, key))
                 payload = StatePayload(
                     gateway_id=gateway.id,
                     app_user_email=caller.email,
                     nonce=secrets.token_urlsafe(16),
-                    timestamp=self._services.clock().isoformat(),
+                    timestamp=now.isoformat(),
                     browser=hash_browser(browser),
                     key_id=self._services.signer.key_id,
                     instance=self._services.instance_id,
@@ -149,7 +150,7 @@ class StartAuthorization:
                 )
                 verifier = build_verifier(secrets.token_bytes)
                 pending = self._build_pending(
-                    payload, found, verifier, client_id=client_id, redirect_uri=redirect_uri, scopes=scopes
+                    payload, found, verifier, client_id=client_id, redirect_uri=redirect_uri, scopes=scopes, now=now
                 )
                 url = request.link.fill(pending.key.state, self._services.pkce.challenge(verifier))
                 await states.put(pending)
@@ -201,11 +202,11 @@ class StartAuthorization:
         client_id: str,
         redirect_uri: str,
         scopes: tuple[str, ...],
+        now: datetime,
     ) -> PendingAuthorization:
         """What is kept of it."""
         services, metadata = self._services, found.metadata
         place = place_of(payload.gateway_id, payload.app_user_email, metadata.issuer, "code_verifier")
-        now = services.clock()
         return PendingAuthorization(
             id=payload.flow_id,
             key=StateKey(payload.gateway_id, build_state(payload, services.signer)),

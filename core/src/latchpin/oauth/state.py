@@ -44,7 +44,7 @@ MAX_STATE_LENGTH = 2048
 LEEWAY = timedelta(seconds=60)
 """How far clocks may be apart."""
 
-_write = json.JSONEncoder(ensure_ascii=False).encode  # of one text: for an object it would first make a writer
+_write = json.encoder.encode_basestring  # of one text: what writes an object makes a writer first
 _LEFT_OUT = frozenset({"return_to", "company", "account"})
 """What a state leaves out where there is nothing to say. A version that does not know one of them refuses the state."""
 _KEY_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -95,8 +95,11 @@ class StatePayload:
 
 def build_state(payload: StatePayload, signer: Signer) -> str:
     """Write and sign the state. ``payload.key_id`` must be the signer's."""
-    said = ((name, getattr(payload, name)) for name in payload.__slots__)
-    members = [f'"{name}":{_write(value)}' for name, value in said if value or name not in _LEFT_OUT]
+    members = [
+        f'"{name}":{_write(value)}'
+        for name in payload.__slots__
+        if (value := getattr(payload, name)) or name not in _LEFT_OUT
+    ]
     body = f"{{{','.join(members)}}}".encode()
     return f"{base64url.encode(body)}.{base64url.encode(signer.sign(body))}"
 

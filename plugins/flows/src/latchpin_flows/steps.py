@@ -87,7 +87,7 @@ def describe_step(step: FlowStep) -> dict[str, Any]:
         "at": (step.at if step.at.tzinfo is UTC else step.at.astimezone(UTC)).isoformat(timespec="microseconds"),
         "seconds": step.seconds,
         "worker": step.worker,
-        "facts": dict(step.facts),
+        "facts": step.facts,
     }
 
 
