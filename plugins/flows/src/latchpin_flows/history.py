@@ -14,7 +14,7 @@ from latchpin.errors import BackendUnavailable
 from latchpin.model import Fact
 
 from latchpin_flows.records import FlowRecords
-from latchpin_flows.steps import FlowStep, step_of
+from latchpin_flows.steps import step_of
 
 __all__ = ["FlowHistory"]
 
@@ -43,7 +43,7 @@ class FlowHistory:
         self._records = records
         self._life = life
         self._limit = limit
-        self._queue: deque[FlowStep] = deque()
+        self._queue: deque[Fact] = deque()  # read as steps when they are written: nobody waits for that
         self._written = 0  # steps that left the queue
         self._writing = asyncio.Lock()
         self._closing = asyncio.Event()
@@ -55,13 +55,12 @@ class FlowHistory:
         """Queue a step to be kept."""
         if not self._life or fact.name != "flow.step" or not fact.details["flow_id"]:
             return
-        step = step_of(fact)
         if len(self._queue) >= self._limit:
             if not self._dropped:
                 _log.warning("The history of flows cannot be written as fast as flows go: steps are left out")
             self._dropped += 1
             return
-        self._queue.append(step)
+        self._queue.append(fact)
         if self._task is None:
             # In a context of its own: its lines belong to no flow.
             self._task = asyncio.get_running_loop().create_task(self._work(), context=Context())
@@ -114,7 +113,7 @@ class FlowHistory:
     async def _write_batch(self) -> None:
         batch = list(islice(self._queue, BATCH))
         try:
-            await self._records.append(batch, life=self._life)
+            await self._records.append([step_of(fact) for fact in batch], life=self._life)
             self._away = False
         except BackendUnavailable:
             raise

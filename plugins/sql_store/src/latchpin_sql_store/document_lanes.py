@@ -15,7 +15,7 @@ from typing import Any
 
 from latchpin.contracts import Clock
 from latchpin.model import Document
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, insert, select, update
 
 from latchpin_sql_store.columns import pack_object, unpack_object
 from latchpin_sql_store.database import Database
@@ -31,8 +31,9 @@ _WANTED = and_(
     documents.c.id.in_(bindparam("wanted", type_=documents.c.id.type, expanding=True)),
 )
 _THIS = and_(documents.c.collection == bindparam("of"), documents.c.id == bindparam("wanted"))
-_GET = select(documents).where(_WANTED)
-_LOCK = _GET.order_by(documents.c.id).with_for_update()
+_GET = select(documents).where(_THIS), select(documents).where(_WANTED)
+"""For one document, as most are read, and for any number: SQLAlchemy writes the second anew each time."""
+_LOCK = _GET[0].with_for_update(), _GET[1].order_by(documents.c.id).with_for_update()
 _INSERT = insert(documents)
 _UPDATE = (
     update(documents)
@@ -160,13 +161,17 @@ def _of(held: _Held, name: str) -> Any:  # noqa: ANN401  the column's own type
     return getattr(held, name) if isinstance(held, Document) else held[name]
 
 
-def _select(connection: Connection, statement: Any, places: Sequence[Place]) -> dict[Place, RowMapping]:  # noqa: ANN401
-    """The rows at these places, with a statement for each collection."""
-    return {
-        (of, row["id"]): row
-        for of, ids in _by_collection(places)
-        for row in connection.execute(statement, {"of": of, "wanted": ids}).mappings()
-    }
+def _select(
+    connection: Connection, statements: tuple[Select[Any], Select[Any]], places: Sequence[Place]
+) -> dict[Place, RowMapping]:
+    """The rows at these places, with a statement for each collection: the first of ``statements`` for one row."""
+    of_one, of_many = statements
+    rows: dict[Place, RowMapping] = {}
+    for of, ids in _by_collection(places):
+        statement, wanted = (of_one, ids[0]) if len(ids) == 1 else (of_many, ids)
+        found = connection.execute(statement, {"of": of, "wanted": wanted}).mappings()
+        rows |= {(of, row["id"]): row for row in found}
+    return rows
 
 
 def _carry_out(connection: Connection, held: Mapping[Place, RowMapping], changes: Mapping[Place, Write]) -> None:
