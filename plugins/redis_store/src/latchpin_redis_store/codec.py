@@ -22,7 +22,7 @@ GRACE = timedelta(seconds=60)
 
 def text_of(moment: datetime) -> str:
     """A time as text of fixed width, so that text and time sort alike."""
-    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="microseconds")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def life_ms(expires_at: datetime, now: datetime) -> int:
