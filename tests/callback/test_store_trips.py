@@ -41,9 +41,10 @@ BESIDE = (
     "core_flow_sheets.put(",
     "policy_",
     "core_kept.get(ended-stamp",
+    "core_revocations.scan(due",
 )
-"""A lease given back and the history of flows, for which nobody waits; the groups that people are in, and whether
-anything was ended, which one read a second has for all."""
+"""A lease given back, the history of flows and what is owed to servers, for which nobody waits; the groups that people
+are in, and whether anything was ended, which one read a second has for all."""
 
 
 def _is_beside(asked: str) -> bool:
