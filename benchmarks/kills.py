@@ -316,6 +316,20 @@ async def open_crowd(base: str, gateway: str) -> AsyncIterator[Crowd]:
         yield Crowd(base, gateway, session)
 
 
+def tracebacks_in(output: str) -> list[str]:
+    """What the gateway wrote of what it did not foresee, which its answers do not tell."""
+    found: list[list[str]] = []
+    inside = False
+    for line in output.splitlines():
+        if line.startswith("Traceback "):
+            found.append([])
+            inside = True
+        if inside:
+            found[-1].append(line)
+            inside = line.startswith((" ", "Traceback "))
+    return ["\n".join(lines[-12:]) for lines in found]
+
+
 async def run(process: LatchpinProcess, origin: str, arguments: argparse.Namespace) -> Crowd:
     gateway = await asyncio.to_thread(add_gateway, process.base_url, origin)
     async with open_crowd(process.base_url, gateway) as crowd:
@@ -338,7 +352,10 @@ def measure(name: str, arguments: argparse.Namespace) -> Crowd:
         settings = {"OAUTH_REQUEST_TIMEOUT": "20", "MAX_PENDING": "1000000", "LOG_LEVEL": "INFO"}
         with serve_gateway(environment, Path(folder), *command, **settings) as process:
             process.wait_for_output("Application startup complete", times=arguments.workers)
-            return asyncio.run(run(process, origin, arguments))
+            crowd = asyncio.run(run(process, origin, arguments))
+            if crowd.faults:
+                crowd.faults += tracebacks_in(process.output)
+            return crowd
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.flows import add_gateway, backend_environment, resident_mb, serve_gateway, settings_of
-from benchmarks.kills import Crowd, Kill, kill_one, open_crowd, provider, workers_of
+from benchmarks.kills import Crowd, Kill, kill_one, open_crowd, provider, tracebacks_in, workers_of
 from tests.servers import run_latchpin
 from tests.servers.gateway import LatchpinProcess
 
@@ -139,7 +139,10 @@ def measure(name: str, arguments: argparse.Namespace) -> tuple[Soak, Crowd]:
             process.wait_for_output(STARTED, times=WORKERS)
             known = settings_of(environment, **settings)
             soak = Soak(process, Path(folder), known, workers_of(process.pid)[0])
-            return soak, asyncio.run(run(soak, origin, arguments))
+            crowd = asyncio.run(run(soak, origin, arguments))
+            if crowd.faults:
+                soak.faults += tracebacks_in(process.output)
+            return soak, crowd
 
 
 def main() -> None:
