@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from latchpin.errors import RecordConflict, Unsealable
+from latchpin.gateways.registry import parse_gateway_body
+from latchpin.oauth.state import parse_state
 from latchpin.tokens.sealing import open_token
 from latchpin_audit.log import AuditLog
 from latchpin_audit.reading import verify
@@ -15,7 +18,18 @@ from latchpin_key_ring.errors import KeyInUse
 from latchpin_key_ring.reporting import SETTLES
 from latchpin_key_ring.resealing import reseal_rows
 
-from tests.key_ring.conftest import FIRST, NEEDS, SECOND, Open, Process, add_gateway, fill, token_for
+from tests.key_ring.conftest import (
+    ADMINISTRATOR,
+    FIRST,
+    ISSUER,
+    NEEDS,
+    SECOND,
+    Open,
+    Process,
+    add_gateway,
+    fill,
+    token_for,
+)
 from tests.support.gateway_in_process import MovedClock
 
 pytestmark = [pytest.mark.needs(*NEEDS), pytest.mark.backends("sqlite", "postgres", "redis")]
@@ -60,6 +74,36 @@ async def test_nothing_is_sealed_under_a_key_that_somebody_does_not_know(opening
             assert open_token(reader.services.cipher, read).refresh_token == f"refresh {writer.key}"
         await two.look()
         assert two.key == announced.id
+
+
+async def test_a_state_names_the_key_that_signed_it_whenever_todays_changes(
+    opening: Open, environment: pytest.MonkeyPatch
+):
+    async with opening() as one:
+        config = {
+            "issuer": ISSUER,
+            "authorization_url": f"{ISSUER}/authorize",
+            "token_url": f"{ISSUER}/token",
+            "client_id": "client",
+        }
+        body = parse_gateway_body({"url": "https://mcp.example.com/mcp", "oauth_config": config})
+        gateway = await one.application.gateways.create(body, ADMINISTRATOR)
+        pending, before = one.application.pending_authorizations, one.services.signer.key_id
+        store_name = pending.store_name
+
+        async def rotating_meanwhile() -> str:
+            await one.rotate()
+            return await store_name()
+
+        async def client_id(*_: object) -> str:
+            return "client"
+
+        environment.setattr(one.application.clients, "client_id_for", client_id)
+        environment.setattr(pending, "store_name", rotating_meanwhile)
+        begin = one.application.start_authorization.begin
+        url = await begin(gateway.id, ADMINISTRATOR, browser="b", flow_id="0" * 32)
+        (state,) = parse_qs(urlsplit(url).query)["state"]
+        assert parse_state(state, one.services.signer).key_id == one.services.signer.key_id != before
 
 
 async def test_one_that_starts_or_ends_meanwhile_is_waited_for_as_long_as_it_is_there(opening: Open):

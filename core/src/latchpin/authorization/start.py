@@ -134,6 +134,8 @@ class StartAuthorization:
                 client_id, redirect_uri = await self._client(gateway, found, scopes)
                 registered, now = span.elapsed(), self._services.clock()
                 request = self._request(gateway.id, found, (client_id, redirect_uri, scopes, key))
+                store = await self._pending_authorizations.store_name()
+                # From here to the signature nothing is awaited: today's key may become another one meanwhile.
                 payload = StatePayload(
                     gateway_id=gateway.id,
                     app_user_email=caller.email,
@@ -143,7 +145,7 @@ class StartAuthorization:
                     key_id=self._services.signer.key_id,
                     instance=self._services.instance_id,
                     flow_id=flow_id,
-                    store=await self._pending_authorizations.store_name(),
+                    store=store,
                     return_to=return_to,
                     company="yes" if owner == COMPANY else "",
                     account=account,

@@ -100,9 +100,10 @@ class _Purpose:
     def _follow(self) -> None:
         if self.ring.fault is not None:
             raise self.ring.fault
-        if self.version != self.ring.taken:
-            self.version = self.ring.taken
+        taken = self.ring.taken
+        if self.version != taken:
             self.todays, self.by_id = self.ring.keys_for(self.purpose)
+            self.version = taken  # last: another thread may seal meanwhile
 
 
 class LiveRing:
