@@ -2,6 +2,8 @@
 
 One process has imported all that the core and the plugins import. For each start, a copy of it (``fork``) takes the
 arguments, the environment, the folder and the streams, and does what the installed ``latchpin`` does from there on.
+Where that has several workers, which are spawned, a further copy is ready for each: it becomes the worker instead of a
+new interpreter, and has nothing of what its supervisor did. One that replaces a worker is really spawned.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import fcntl
 import functools
 import gc
 import importlib
 import json
+import multiprocessing.util
 import os
 import pkgutil
 import re
@@ -29,6 +33,7 @@ from pathlib import Path
 from typing import IO, Any
 
 _LONGEST = 1 << 17
+_MOST_WORKERS, _MOST_GIVEN, _ABOVE_ALL_GIVEN = 8, 64, 512
 _NUMBER = "i"
 _LOCK = threading.Lock()
 
@@ -136,6 +141,7 @@ def _import_all() -> None:
             if not _RUN_WHEN_IMPORTED.search(module.name):
                 with contextlib.suppress(ModuleNotFoundError):  # of an extra that is not installed here
                     importlib.import_module(module.name)
+    importlib.import_module("setproctitle").getproctitle()  # it has to find its place before the environment changes
     gc.freeze()
 
 
@@ -210,6 +216,65 @@ def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
     folders, hidden = os.environ.get("PYTHONPATH", ""), frozenset(os.environ.get("HIDDEN_PACKAGES", "").split())
     if folders or hidden:
         _begin_anew(folders, hidden)
+    _keep_workers_ready(_workers_of(sys.argv))
+
+
+def _workers_of(arguments: Sequence[str]) -> int:
+    """How many workers will be spawned, as far as the arguments or the environment say it."""
+    if "serve" not in arguments:
+        return 0
+    named = arguments[arguments.index("--workers") + 1 :] if "--workers" in arguments else ()
+    told = next(iter(named), os.environ.get("WORKERS", ""))
+    return int(told) if told.isdecimal() and 1 < int(told) <= _MOST_WORKERS else 0
+
+
+def _keep_workers_ready(number: int) -> None:
+    """Let what multiprocessing spawns be a copy of this process as it is now, as often as ``number``."""
+    ready: list[tuple[int, socket.socket]] = []
+    for _ in range(number):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if (started := os.fork()) == 0:
+            for each in (ours, *(channel for _, channel in ready)):
+                each.close()
+            _wait_to_be_spawned(theirs)
+            sys.exit()
+        theirs.close()
+        ready.append((started, ours))
+    spawn = multiprocessing.util.spawnv_passfds
+
+    def take_one(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
+        code = next((each for each in args if isinstance(each, str) and "spawn_main" in each), "")
+        if not ready or not code:
+            return int(spawn(path, args, passfds))
+        started, channel = ready.pop(0)
+        request = {"code": code, "env": dict(os.environ), "cwd": str(Path.cwd()), "numbers": list(passfds)}
+        with channel:
+            socket.send_fds(channel, [json.dumps(request).encode()], list(passfds))
+        return started
+
+    multiprocessing.util.spawnv_passfds = take_one
+
+
+def _wait_to_be_spawned(channel: socket.socket) -> None:
+    """Do what a new interpreter would be told to, with the same numbers of what it is given; nothing if nobody asks."""
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # who is not there yet has nothing to say of a Ctrl-C
+    with channel:
+        text, given, _, _ = socket.recv_fds(channel, _LONGEST, _MOST_GIVEN)
+    if not text:
+        return
+    signal.signal(signal.SIGINT, interrupted)
+    request = json.loads(text)
+    apart = [fcntl.fcntl(each, fcntl.F_DUPFD, _ABOVE_ALL_GIVEN) for each in given]
+    for each in given:
+        os.close(each)
+    for each, number in zip(apart, request["numbers"], strict=True):
+        os.dup2(each, number)
+        os.close(each)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.argv = ["-c", "--multiprocessing-fork"]
+    exec(request["code"], {})
 
 
 def _tell(answer: int, number: int) -> None:
