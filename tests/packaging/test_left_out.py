@@ -47,6 +47,7 @@ ADDRESSES = {
     "latchpin-proxy": "/gateways/0123456789abcdef0123456789abcdef/mcp",
     "latchpin-registry": "/v0.1/servers",
     "latchpin-scim": "/scim/v2/Users",
+    "latchpin-webhook": "/admin/undelivered/webhooks",
 }
 """An address that each of these brings."""
 MEMORY = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
