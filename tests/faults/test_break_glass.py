@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import Forbidden
-from latchpin.identity.revocations import REMEMBERED
+from latchpin.identity.revocations import REMEMBERED, UNNOTICED
 from latchpin.model import Caller
 from latchpin_admin_cli.taking_back import Broken, take_back
 from latchpin_audit.log import AuditLog
@@ -78,6 +78,7 @@ async def test_what_was_kept_meanwhile_is_taken_too(connected: Connected, gatewa
     async def authorized_meanwhile(*given, **more):
         if once:
             once.pop()
+            gateway.clock.advance(seconds=UNNOTICED.total_seconds() + 1)  # what is begun before is refused
             await connected.authorize(BOB)
         return await revoke_all(*given, **more)
 
@@ -95,7 +96,7 @@ async def test_it_is_for_administrators(gateway: InnerGateway):
 @pytest.mark.backends("sqlite")
 def test_the_command_asks_first_and_says_how_long_it_took(backend: GatewayBackend, tmp_path):
     asked = run_latchpin("break-glass", env=settings_of(backend), cwd=tmp_path)
-    assert (asked.returncode, "Go on?" in asked.stderr) == (1, True)
+    assert (asked.returncode, "Go on?" in asked.stderr) == (2, True)
     done = run_latchpin("break-glass", "--yes", env=settings_of(backend), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Nothing holds here since" in done.stdout

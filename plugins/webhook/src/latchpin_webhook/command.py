@@ -15,7 +15,6 @@ from latchpin_attention.outbox import Entry, Undelivered
 
 from latchpin_webhook.delivery import post
 from latchpin_webhook.endpoints import Endpoints, open_endpoints
-from latchpin_webhook.events import TEST, format_event
 from latchpin_webhook.settings import WebhookSettings
 
 __all__ = ["app"]
@@ -44,6 +43,8 @@ def send_test(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
         raise SettingsError("WEBHOOK_URLS is empty: there is nobody to tell", remedy="Set WEBHOOK_URLS.")
 
     async def work() -> list[dict[str, Any]]:
+        from latchpin_webhook.events import TEST, format_event  # noqa: PLC0415  the help does without the gateway
+
         async with opened() as application:
             endpoints = await open_endpoints(settings, application.services.context)
             now, found = application.services.clock(), []
