@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from latchpin.authorization.start import StartAuthorization
 from latchpin.errors import BackendUnavailable, Forbidden, InvalidRequest, NotFound
 from latchpin.gateways.api_keys import ApiKeys
 from latchpin.identity.assertion_store import PREFIX as ASSERTIONS
@@ -246,6 +247,28 @@ async def test_who_is_let_in_again_ends_no_authorization_that_they_began_before(
         gateway.clock.advance(seconds=2)  # before that a worker may not have noticed
         await browser.open(await gateway.returned(browser, entry))
     assert len(await tokens.list(app_user_email=ALICE)) == 1
+
+
+async def test_who_is_ended_while_their_authorization_begins_does_not_come_to_its_end(
+    gateway: InnerGateway, provider: FaultSwitch, monkeypatch: pytest.MonkeyPatch
+):
+    """Servers are asked in between, for as long as they take."""
+    entry, tokens = await gateway.add(provider.provider.mcp_url), gateway.application.services.records.tokens
+    register = StartAuthorization._client
+
+    async def register_slowly(start: StartAuthorization, *given: Any) -> tuple[str, str]:
+        await end(gateway)
+        await asked(gateway, "DELETE", "/people/ended", user=ALICE)
+        gateway.clock.advance(seconds=5)
+        return await register(start, *given)
+
+    async with gateway.browser() as browser:
+        with monkeypatch.context() as patched:
+            patched.setattr(StartAuthorization, "_client", register_slowly)
+            returned = await gateway.returned(browser, entry)
+        page = await browser.open(returned)
+    assert page.status == 401, page.text
+    assert await tokens.list(app_user_email=ALICE) == []
 
 
 @pytest.mark.parametrize(

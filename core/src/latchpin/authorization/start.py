@@ -109,7 +109,7 @@ class StartAuthorization:
             StateStorageDisabled, NotFound, InvalidRequest, SharedConnectionMissing, SharedConnectionUnconfirmed,
             TooManyPending, UpstreamError, ConfigurationError, BackendUnavailable.
         """
-        span = self._recorder.open("authorize")
+        span, began = self._recorder.open("authorize"), self._services.clock()
         states = self._pending_authorizations.states()
         gateway = await self._look(gateway_id, caller)
         if gateway.auth_type == "api_key":
@@ -152,7 +152,14 @@ class StartAuthorization:
                 )
                 verifier = build_verifier(secrets.token_bytes)
                 pending = self._build_pending(
-                    payload, found, verifier, client_id=client_id, redirect_uri=redirect_uri, scopes=scopes, now=now
+                    payload,
+                    found,
+                    verifier,
+                    client_id=client_id,
+                    redirect_uri=redirect_uri,
+                    scopes=scopes,
+                    began=began,
+                    now=now,
                 )
                 url = request.link.fill(pending.key.state, self._services.pkce.challenge(verifier))
                 await states.put(pending)
@@ -204,9 +211,10 @@ class StartAuthorization:
         client_id: str,
         redirect_uri: str,
         scopes: tuple[str, ...],
+        began: datetime,
         now: datetime,
     ) -> PendingAuthorization:
-        """What is kept of it."""
+        """What is kept of it, as created when its person was let in: their end may come while servers are asked."""
         services, metadata = self._services, found.metadata
         place = place_of(payload.gateway_id, payload.app_user_email, metadata.issuer, "code_verifier")
         return PendingAuthorization(
@@ -221,7 +229,7 @@ class StartAuthorization:
             client_id=client_id,
             resource=found.resource,
             scopes=scopes,
-            created_at=now,
+            created_at=began,
             expires_at=now + self._pending_authorizations.lifetime,
         )
 
