@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
+from latchpin.model import Caller
 from latchpin.sdk.identity import end_everything_of
+from latchpin_authorization_server.clients.entered import KeptClients
+from latchpin_authorization_server.clients.entry import ClientEntry
+from latchpin_authorization_server.identity import name_service
 from latchpin_authorization_server.server import open_server
 from latchpin_demo.browser import Browser
 
@@ -231,6 +236,29 @@ async def test_a_service_ends_with_the_sessions_of_whom_it_acts_as(gateway: Inne
     gateway.clock.advance(seconds=1)
     assert await challenged(gateway, public, token)
     assert (await ask_token(gateway, service, public)).json()["error"] == "unauthorized_client"
+
+
+async def test_a_service_that_is_entered_again_under_its_id_is_served(gateway: InnerGateway):
+    """Files choose the ``client_id``: what it has under way must not go on ending because it was deleted before."""
+    server, departures = await open_server(gateway.application.services.context), gateway.application.departures
+    clients, ended = KeptClients(server), list[str]()
+    root, entry = Caller(ADMIN, is_admin=True, via="local"), ClientEntry.model_validate(SERVICE)
+
+    async def call_lasts(name: str) -> list[str]:
+        watched = departures.watch(ROBOT, partial(ended.append, name), stands_on=name_service("nightly"))
+        await departures.look()
+        departures.leave(watched)
+        return ended
+
+    earlier = await clients.put("nightly", entry, "", root, replacing=None)
+    await clients.delete("nightly", root)
+    assert await call_lasts("deleted") == ["deleted"]
+    await clients.put("nightly", entry, "", root, replacing=None)
+    assert await call_lasts("entered again") == ["deleted"]
+    await clients.delete("nightly", root)
+    assert await call_lasts("deleted again") == ["deleted", "deleted again"]
+    await clients.bring_back(earlier, root, replacing=None)
+    assert await call_lasts("brought back") == ["deleted", "deleted again"]
 
 
 async def test_a_services_token_is_for_one_endpoint(gateway: InnerGateway, public: str, stock: StockClient):

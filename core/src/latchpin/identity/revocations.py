@@ -27,6 +27,7 @@ __all__ = [
     "end_everything_of",
     "ended_at",
     "ended_since",
+    "forget_ended_proof",
     "mark_of_ends",
     "name_proof",
     "read_ended_proofs",
@@ -83,7 +84,8 @@ async def _write_end(kept: KeyValueRecords, name: str, now: datetime) -> None:
 async def end_proof(kept: KeyValueRecords, name: str, now: datetime) -> None:
     """Let all that is under way end, at every worker within a second, whose caller stands on ``name``.
 
-    New requests are for others to refuse: whoever keeps the proof ends it too. A name is used for one proof only.
+    New requests are for others to refuse: whoever keeps the proof ends it too. A name is used for one proof only, or
+    ``forget_ended_proof`` is told that it is another one's now.
 
     Args:
         kept: the small values of the record store.
@@ -95,6 +97,15 @@ async def end_proof(kept: KeyValueRecords, name: str, now: datetime) -> None:
     """
     await kept.put(name_proof(name), "1", expires_at=now + _TOLD_FOR)
     await _renew(kept, _PROOF_STAMP)
+
+
+async def forget_ended_proof(kept: KeyValueRecords, name: str) -> None:
+    """Let what begins from now on go on: ``name`` is that of a new proof, in the place of one that ended.
+
+    Raises:
+        BackendUnavailable: do it again, or what is under way goes on ending for some minutes.
+    """
+    await kept.take(name_proof(name))
 
 
 def name_proof(name: str) -> str:

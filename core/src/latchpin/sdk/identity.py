@@ -3,7 +3,7 @@
 ``parse_email`` reads the address that names a user, and refuses what is none. ``create_link`` makes a link that signs
 somebody in, once. ``end_everything_of`` ends the sessions and bearer tokens of one person, or of ``EVERYBODY``,
 and ``ended_at`` says when that was last done. ``end_proof`` ends what is under way for callers who stand on one
-proof that ended alone (``Caller.stands_on``).
+proof that ended alone (``Caller.stands_on``); after ``forget_ended_proof`` its name is a new one's.
 
 ``decode_jwt`` verifies a JWT under given keys, with the gateway's clock, and a ``Verifier`` remembers which it has
 proven; ``explain_jwt`` says why one was refused without repeating it, and ``read_key_id`` which key it names.
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         end_everything_of,
         end_proof,
         ended_at,
+        forget_ended_proof,
     )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "end_proof",
     "ended_at",
     "explain_jwt",
+    "forget_ended_proof",
     "parse_authorization",
     "parse_email",
     "parse_key_set",
@@ -69,6 +71,7 @@ __getattr__ = finder(
             "end_everything_of",
             "end_proof",
             "ended_at",
+            "forget_ended_proof",
         ),
     },
 )

@@ -11,7 +11,7 @@ from latchpin.contracts import Context
 from latchpin.errors import InvalidRequest, NotSignedIn, RecordConflict
 from latchpin.model import CLIENT_ITSELF
 from latchpin.sdk.activity import OwnFact
-from latchpin.sdk.identity import SessionRevocations, end_proof, ended_at
+from latchpin.sdk.identity import SessionRevocations, end_proof, ended_at, forget_ended_proof
 from latchpin.sdk.settings import CoreSettings, load
 from latchpin.sdk.workers import Bounded
 
@@ -204,6 +204,10 @@ class AuthorizationServer:
             await self.end(grant, actor=actor)
         await self.activity.tell(CLIENT_DELETED, actor=actor, client_id=client_id, grants=len(grants))
         return True
+
+    async def forget_deleted(self, client_id: str) -> None:
+        """Serve a client that is kept now under the ``client_id`` of one that was deleted, as files may do."""
+        await forget_ended_proof(self._kept, name_service(client_id))
 
     async def find_service(self, client_id: str) -> Client | None:
         """The service of that client_id; None if there is none, or what its person had was ended since it was entered.

@@ -116,6 +116,7 @@ class KeptClients:
         self._server.standing_clients.clear()
         tell, named = self._server.activity.tell, {"actor": caller.email, "subject": client.acts_as}
         if is_new:
+            await self._server.forget_deleted(client.id)
             await tell(CLIENT_ENTERED, **named, client_id=client.id, grant_types=client.grant_types)
         else:
             await tell(CLIENT_CHANGED, **named, client_id=client.id)
