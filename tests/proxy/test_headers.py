@@ -177,6 +177,12 @@ def test_connection_cannot_take_the_framing_off():
     assert ("content-length", "3") in build_request_headers(received, keep_length=True)
 
 
+def test_a_streamed_body_has_the_length_that_framed_it_here_and_no_other():
+    received = [(b"content-length", b"3"), (b"content_length", b"1")]
+    passed = build_request_headers(received, keep_length=True)
+    assert [field for field in passed if "length" in field[0]] == [("content-length", "3")]
+
+
 def test_text_that_is_not_utf8_is_refused():
     assert ("x-name", "Zoë") in build_request_headers([(b"x-name", "Zoë".encode())])
     with pytest.raises(InvalidRequest, match="x-name"):

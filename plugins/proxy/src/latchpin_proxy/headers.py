@@ -188,7 +188,7 @@ def build_request_headers(
     readable: list[bytes] = []  # the encodings
     for name, value in received:
         stays = _OF_CALLER[name] or (more and _plain(name) in more)
-        if not stays or (keep_length and _plain(name) == b"content-length"):
+        if not stays or (keep_length and name == b"content-length"):
             passed.append((name.decode("ascii"), _text(name, value)))
         elif name == b"accept-encoding":
             readable.append(value)
