@@ -75,6 +75,22 @@ async def test_what_stands_on_a_proof_that_ended_alone_ends_and_nothing_else(wor
     assert await worker.look() == ["grant:one", "late"], "it was judged by what was remembered from before"
 
 
+async def test_who_comes_while_it_is_looked_is_looked_at_the_next_time(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    worker.departures.watch(ALICE, partial(worker.ended.append, "first"), stands_on="grant:one")
+    await worker.look()
+    asked = departures.read_ended_proofs
+
+    async def reads(kept: Any) -> frozenset[str]:
+        monkeypatch.setattr(departures, "read_ended_proofs", asked)
+        worker.departures.watch(ALICE, partial(worker.ended.append, "second"), stands_on="grant:one")
+        return await asked(kept)
+
+    monkeypatch.setattr(departures, "read_ended_proofs", reads)
+    await end_proof(worker.kept, "grant:one", worker.clock())
+    assert await worker.look() == ["first"]
+    assert await worker.look() == ["first", "second"]
+
+
 async def test_a_person_whose_sessions_end_is_found_whatever_they_stand_on(worker: Worker):
     worker.departures.watch(ALICE, partial(worker.ended.append, ALICE), stands_on="grant:one")
     assert await worker.look() == []

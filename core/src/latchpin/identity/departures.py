@@ -125,15 +125,15 @@ class Departures:
         if stamp != self._stamp:
             self._endings.note()
             count = self._endings.count
-        everybody = count != self._count
-        if proof_stamp != self._proof_stamp or any(each.proof and not each.judged for each in self._watched):
-            await self._end_those_without_proof()
+        everybody, watched = count != self._count, list(self._watched)  # who comes meanwhile has the next look
+        if proof_stamp != self._proof_stamp or any(each.proof and not each.judged for each in watched):
+            await self._end_those_without_proof(watched)
         self._proof_stamp = proof_stamp
-        await self._judge([each for each in self._watched if everybody or not each.judged])
+        await self._judge([each for each in watched if everybody or not each.judged])
         self._stamp, self._count = stamp, count
 
-    async def _end_those_without_proof(self) -> None:
-        proven = [each for each in self._watched if each.proof]
+    async def _end_those_without_proof(self, watched: list[Watched]) -> None:
+        proven = [each for each in watched if each.proof]
         ended = await read_ended_proofs(self._kept) if proven else frozenset()
         for each in proven:
             if each.proof in ended and each in self._watched:
