@@ -1,6 +1,7 @@
 """The log file is its owner's, a line is written once, and access lines are written together."""
 
 import asyncio
+import io
 import json
 import logging
 import os
@@ -114,6 +115,35 @@ async def test_the_file_is_the_one_that_has_the_name_when_they_are_written(lines
         access("one")
         file.rename(file.with_name("older"))
     assert lines_of() == ["one"]
+
+
+async def test_the_locks_of_handlers_are_taken_in_one_order(lines_of, monkeypatch):
+    """Else two threads that write at once could each hold what the other waits for."""
+    first, second = JoiningStream(io.StringIO()), JoiningStream(io.StringIO())
+    held, taken = [], []
+    for each in (first, second):
+        monkeypatch.setattr(each, "acquire", lambda each=each: (taken.append((each, tuple(held))), held.append(each)))
+        monkeypatch.setattr(each, "release", lambda each=each: held.remove(each))
+        logging.getLogger().addHandler(each)
+    try:
+        with access_lines.gathered():
+            access("one")
+            second.handle(logging.makeLogRecord({"name": "latchpin.tests", "msg": "two"}))
+    finally:
+        for each in (first, second):
+            logging.getLogger().removeHandler(each)
+    assert (first, ()) in taken
+    assert all(second not in before for each, before in taken if each is first)
+    assert second.stream.getvalue().splitlines()[1:] == ["two"]
+
+
+async def test_a_line_is_not_lost_where_another_thread_writes_while_it_is_told(lines_of, monkeypatch):
+    with access_lines.gathered():
+        access("one")
+        monkeypatch.setattr(module.time, "time", lambda: access_lines.write() or 0.0)
+        access("two")
+        monkeypatch.undo()
+    assert lines_of() == ["one", "two"]
 
 
 async def test_a_line_says_the_flow_that_it_was_about_when_it_was_told(log_into, tmp_path):

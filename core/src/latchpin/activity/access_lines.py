@@ -52,7 +52,8 @@ class AccessLines:
 
     def tell(self, facts: tuple[object, ...], extra: Mapping[str, object]) -> None:
         """Write a line, now or in a moment; in the event loop's thread."""
-        self._waiting.append(_Line(time.time(), facts, extra))
+        line = _Line(time.time(), facts, extra)
+        self._waiting.append(line)  # nothing between the two names: another thread may write what waits
         if not self._gathers:
             self.write()
         elif len(self._waiting) == 1:
@@ -123,14 +124,18 @@ class JoiningStream(logging.StreamHandler[Any]):
 
     _held: list[str] | None = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take the line. The lock is not held yet: two threads that take those of all handlers need one order."""
+        if self._held is None and record.name != _access.name:
+            access_lines.write()
+        return super().handle(record)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line, or hold it for the others. The handler's lock is held."""
         if self._held is not None:
             self._held.append(self.format(record))
-            return
-        if record.name != _access.name:
-            access_lines.write()
-        super().emit(record)
+        else:
+            super().emit(record)
 
     @contextmanager
     def joined(self) -> Iterator[list[str]]:
