@@ -80,6 +80,14 @@ async def test_who_has_hung_up_is_told_nothing(wire: Wire, answer: HeadFirst):
     assert wire.sent == []
 
 
+async def test_nor_is_a_body_written_to_them(wire: Wire, answer: HeadFirst):
+    answer.write(b"head")
+    wire.close()
+    answer.write(b"body")
+    await asyncio.sleep(0)
+    assert wire.sent == []
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     status = int(scope["path"][1:])
     body = b"" if status == 204 else scope["method"].encode()

@@ -26,7 +26,8 @@ class HeadFirst(asyncio.Transport):
         """Write; keep the first, until there is a second."""
         if self._head:
             head, self._head = self._head, b""
-            self._transport.writelines((head, data))
+            if not self._transport.is_closing():  # not every loop's ``writelines`` looks whether the peer is gone
+                self._transport.writelines((head, data))
         elif self._waits:
             self._waits = False
             self._head = data
