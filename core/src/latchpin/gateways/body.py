@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.api_key_rules import check_header, check_prefix
 from latchpin.model import GROUP, write_group
+from latchpin.model.address import check_email
 from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin.model.urls import check_url
 from latchpin.oauth.authorize import check_extra_parameters
@@ -74,10 +75,9 @@ def _check_user(value: str) -> str:
     text = value.strip()
     if text.startswith(GROUP):
         return _check_group(text)
-    text = text.lower()
     if not re.fullmatch(r"(\*|[^\s@*,]+)@[^\s@*,]+", text):
         raise ValueError("must be an address (a@example.com), a whole domain (*@example.com) or a group (group:staff)")
-    return text
+    return check_email(text)  # what nobody has as an address would let nobody in, and deny nobody anything
 
 
 def _check_group(text: str) -> str:
