@@ -194,7 +194,7 @@ class People:
         await self._working.close()
 
     async def _finish(self, barred: Barred) -> None:
-        """Do what whoever ended a person did not come to: else it would come back with them."""
+        """Do what was left undone when a person was ended: else what they had would come back with them."""
         if not await ended_since(self._services.kept, barred.email, barred.at):
             await sign_out(self._services, barred.email, actor=barred.by, way=barred.way)
         await self._owed.take_from(barred.email)

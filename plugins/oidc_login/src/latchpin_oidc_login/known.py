@@ -74,7 +74,7 @@ class KnownAtProvider:
     async def sessions_of(self, session: str, *, subject: str) -> list[KnownSession]:
         """The sessions here that began by one at the provider; with ``subject``, only if it is that person's."""
         there, person = self._hash("sid", session), self._hash("sub", subject) if subject else ""
-        found = scan_all(self._sessions, "there", Span.only(there))  # all: whoever has many would keep one
+        found = scan_all(self._sessions, "there", Span.only(there))  # all: else somebody with many would keep one
         return [
             KnownSession(each.id, each.expires_at or self._clock() + REMEMBERED)
             async for each in found
