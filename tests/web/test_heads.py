@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import threading
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -122,6 +123,57 @@ def test_who_asks_whether_to_send_is_told_so_before_the_answer():
         received = talk(url, head, b"{}")
     assert received.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
     assert received.endswith(b"\r\n\r\nPOST")
+
+
+class Answering:
+    """Answers half of what it says, unless asked for ``/whole``, and notes what becomes of it."""
+
+    def __init__(self) -> None:
+        self.failures: list[Exception] = []
+        self.left = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"400")]})
+            await send({"type": "http.response.body", "body": b"a" * 200, "more_body": True})
+            while scope["path"] != "/whole" and (await receive())["type"] != "http.disconnect":
+                pass
+            await send({"type": "http.response.body", "body": b"a" * 200})
+        except Exception as exc:
+            self.failures.append(exc)
+            raise
+        finally:
+            self.left.set()
+
+
+def test_what_is_no_http_is_refused_in_place_of_an_answer_that_has_not_begun():
+    answering = Answering()
+    with serve_asgi(answering, lifespan="off", config_class=ServerConfig) as url:
+        received = talk(url, b"GET /whole HTTP/1.1\r\nhost: x\r\n\r\nno HTTP\r\n\r\n")
+        assert answering.left.wait(WAIT)
+    assert received.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert received.count(b"HTTP/1.1") == 1
+    assert answering.failures == []
+
+
+def test_an_answer_that_has_begun_has_no_refusal_in_it():
+    answering = Answering()
+    with serve_asgi(answering, lifespan="off", config_class=ServerConfig) as url:
+        received = talk(url, b"GET /half HTTP/1.1\r\nhost: x\r\n\r\n", b"no HTTP\r\n\r\n")
+        assert answering.left.wait(WAIT)
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert received.endswith(b"\r\n\r\n" + b"a" * 200)
+    assert answering.failures == []
+
+
+def test_an_answer_ends_when_its_client_hangs_up_also_with_the_next_request_behind_it():
+    answering = Answering()
+    with serve_asgi(answering, lifespan="off", config_class=ServerConfig) as url:
+        with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=WAIT) as connection:
+            connection.sendall(b"GET /half HTTP/1.1\r\nhost: x\r\n\r\n" * 2)
+            assert connection.recv(1)
+        assert answering.left.wait(WAIT)
+    assert answering.failures == []
 
 
 def talk(url: str, *parts: bytes) -> bytes:

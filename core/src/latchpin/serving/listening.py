@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from latchpin.activity.access_lines import access_lines
@@ -92,7 +93,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._refused = False
-        self._answer: HeadFirst | None = None
+        self._unanswered: deque[tuple[RequestResponseCycle, HeadFirst]] = deque()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take a place."""
@@ -105,6 +106,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._places.forget(self)
         self._stop_head_timer()
         self._unset_keepalive_if_required()
+        self._stop_answers()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -130,12 +132,13 @@ class BoundedConnection(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            self._answer = self.cycle.transport = HeadFirst(self.transport, self.loop)
+            answer = self.cycle.transport = HeadFirst(self.transport, self.loop)
+            self._unanswered.append((self.cycle, answer))
 
     def on_response_complete(self) -> None:
         """Count as one that asks nothing again, unless the next request is here."""
-        if self._answer is not None:
-            self._answer.flush()
+        _, answer = self._unanswered.popleft()
+        answer.flush()
         super().on_response_complete()
         if self.cycle.response_complete and not self.transport.is_closing():
             self._places.wait(self)
@@ -173,12 +176,22 @@ class BoundedConnection(HttpToolsProtocol):
         else:
             self.hang_up()
 
+    def _stop_answers(self) -> None:
+        """Tell whatever serves a request here that nobody reads its answer: uvicorn tells the last one only."""
+        for cycle, _ in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._unanswered.clear()
+
     def _refuse(self, status: bytes, text: str) -> None:
-        """Say the last word, and give the client a moment to read it."""
-        if self._answer is not None:
-            self._answer.flush()
+        """Say the last word, unless an answer has begun, and give the client a moment to read it."""
+        begun = any(cycle.response_started for cycle, _ in self._unanswered)
+        self._stop_answers()
         self._refused = True
         self._stop_head_timer()
+        if begun:  # whoever reads it would take these words for a part of it
+            self.hang_up()
+            return
         body = text.encode()
         head = b"HTTP/1.1 %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n"
         self.transport.write(head % (status, len(body)) + b"\r\n" + body)
