@@ -32,6 +32,7 @@ from latchpin_proxy.exchange import LAST, Exchange
 from latchpin_proxy.gating import Gating, answer_refused
 from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
+from latchpin_proxy.prepared import Preparing
 from latchpin_proxy.refusing import Refusing, is_told
 from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import endpoint_path, link_for
@@ -39,7 +40,6 @@ from latchpin_proxy.returning import SESSION, open_headers
 from latchpin_proxy.room import Room, Share
 from latchpin_proxy.served import Served
 from latchpin_proxy.settings import ProxySettings
-from latchpin_proxy.standing import Standings
 from latchpin_proxy.under_way import UnderWay
 from latchpin_proxy.visitors import is_visitor, show_endpoint
 from latchpin_proxy.waiting import wait_for_person
@@ -70,7 +70,7 @@ class McpEndpoint:
         self._core = application.services.settings
         self._settings = load(ProxySettings)
         self._bindings = Bindings(application.services.kept, application.services.cipher)
-        self._standings = Standings(application, self._bindings)
+        self._preparing = Preparing(application, self._bindings)
         self._refusing = Refusing(application)
         self._relay = Relay(application, session)
         self._gating = Gating(application, self._relay)
@@ -246,8 +246,8 @@ class McpEndpoint:
         if watched is not None and body is not None:
             watched.read(body)
         access = await self._application.access.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
-        standing, named = await self._standings.of(access, caller), caller.account is not None
-        gateway, caller = access.gateway, standing.caller
+        prepared, named = await self._preparing.of(access, caller), caller.account is not None
+        gateway, caller = access.gateway, prepared.caller
         if watched is not None:
             watched.found(gateway, None)
         gate = await self._application.gates.of(gateway, caller)
@@ -255,10 +255,10 @@ class McpEndpoint:
             body = None if gate is None else await self._hold_more(inbound, served)
             if watched is not None:
                 watched.read(body)
-        fields = build_request_headers(scope["headers"], also_drop=standing.ours, keep_length=body is None)
+        fields = build_request_headers(scope["headers"], also_drop=prepared.ours, keep_length=body is None)
         request = McpRequest(access, caller, scope["method"], fields, body, inbound)
         try:
-            call = open_call(request, standing.terms)
+            call = open_call(request, prepared.terms)
         except NameNotYours as exc:
             exc.body = body
             raise

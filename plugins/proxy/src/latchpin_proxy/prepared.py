@@ -1,4 +1,4 @@
-"""What all calls of one caller at one gateway have in common: made once, and gone with their access.
+"""What is prepared for all calls of one caller at one gateway: made once, and gone with their access.
 
 What it buys: to make it takes some 10 us. Access is read anew every second and after each change, and who calls is
 judged anew every half second, so nothing here is older than these.
@@ -15,12 +15,12 @@ from latchpin.sdk.gateway import Access, Application
 from latchpin_proxy.bindings import Bindings, acting
 from latchpin_proxy.messages import Terms
 
-__all__ = ["Standing", "Standings"]
+__all__ = ["Prepared", "Preparing"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How one caller stands at one gateway.
+class Prepared:
+    """What all calls of one caller at one gateway have in common.
 
     Attributes:
         judged: the caller, as they were judged.
@@ -36,8 +36,8 @@ class Standing:
     ours: tuple[bytes, ...]
 
 
-class Standings:
-    """Makes and keeps them.
+class Preparing:
+    """Makes what is prepared, and keeps it as long as the access is there.
 
     Args:
         application: the gateway.
@@ -49,25 +49,25 @@ class Standings:
         self._bindings = bindings
         self._base_url = application.services.settings.base_url
         self._user_header = (application.services.settings.trusted_user_header or "").lower().encode()
-        self._kept: WeakKeyDictionary[Access, Standing] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Access, Prepared] = WeakKeyDictionary()
 
-    async def of(self, access: Access, caller: Caller) -> Standing:
-        """How ``caller`` stands where ``access`` leads.
+    async def of(self, access: Access, caller: Caller) -> Prepared:
+        """What is prepared for ``caller`` where ``access`` leads.
 
         Raises:
             BackendUnavailable: the keys of names cannot be read from the store.
         """
-        standing = self._kept.get(access)
-        if standing is None or standing.judged is not caller:
-            standing = self._kept[access] = await self._make(access, caller)
-        return standing
+        prepared = self._kept.get(access)
+        if prepared is None or prepared.judged is not caller:
+            prepared = self._kept[access] = await self._make(access, caller)
+        return prepared
 
-    async def _make(self, access: Access, judged: Caller) -> Standing:
+    async def _make(self, access: Access, judged: Caller) -> Prepared:
         gateway, caller = access.gateway, acting(judged, access)
         binder = await self._bindings.of(gateway, caller)
         owned = gateway.auth_type != "none" and self._application.tokens.owner_of(gateway, caller) == caller.email
         terms = Terms(binder, gateway.name, gateway.url, self._base_url, private=owned)
-        return Standing(judged, caller, terms, self._ours(gateway))
+        return Prepared(judged, caller, terms, self._ours(gateway))
 
     def _ours(self, gateway: Gateway) -> tuple[bytes, ...]:
         key = b"" if gateway.api_key is None else gateway.api_key.header.lower().encode()
