@@ -88,7 +88,6 @@ class Adoption:
         tell: Callable[[str, int, int], None],
     ) -> None:
         self._application = application
-        self._services = application.services
         self._records = application.services.records
         self._source = source
         self._opener = opener

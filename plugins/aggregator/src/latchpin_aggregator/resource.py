@@ -52,7 +52,7 @@ async def list_resources(application: Application, caller: Caller) -> Sequence[P
 
 
 async def _sets_of(application: Application) -> Sets:
-    from latchpin_aggregator.sets.directory import open_sets  # noqa: PLC0415  whoever lists plugins needs no sets
+    from latchpin_aggregator.sets.directory import open_sets  # noqa: PLC0415  to list plugins needs no sets
 
     return await open_sets(application)
 

@@ -15,7 +15,7 @@ from latchpin.sdk.stores import scan_all
 __all__ = ["KNOWN_PEOPLE", "KNOWN_SESSIONS", "KnownAtProvider", "KnownSession"]
 
 KNOWN_PEOPLE = CollectionSpec("oidc_login_people", indexes=("person",))
-"""A row for each address by which a person of the provider's signed in: as many as there are, and none is forgotten."""
+"""A row for each address by which a person of the provider's signed in: all of them, each for ``REMEMBERED``."""
 KNOWN_SESSIONS = CollectionSpec("oidc_login_sessions", indexes=("there",))
 REMEMBERED = timedelta(days=400)
 """Since the last sign-in: what somebody got by it may be good for a year."""
