@@ -14,8 +14,9 @@ from latchpin.errors import BackendUnavailable
 from latchpin.identity import departures
 from latchpin.identity.barred import Barred, bar, let_in
 from latchpin.identity.departures import BLIND, LOOKS_EVERY, Departures
+from latchpin.identity.ended_proofs import end_proof
 from latchpin.identity.proven import REMEMBERED as PROVEN
-from latchpin.identity.revocations import REMEMBERED, SessionRevocations, end_everything_of, end_proof
+from latchpin.identity.revocations import REMEMBERED, SessionRevocations, end_everything_of
 
 from tests.support.gateway_in_process import ALICE, InnerGateway, MovedClock
 

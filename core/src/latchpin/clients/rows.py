@@ -44,7 +44,7 @@ class ClientRows:
     async def get(self, gateway_id: str, issuer: str, *, recent: bool = False) -> RegisteredClient | None:
         """The row, None if there is none. One that was noted and not put is put now.
 
-        ``recent``: as it was read at most ``RECENT`` ago will do. What is written here is seen at once.
+        ``recent``: as it was read at most a second ago (``Recent``) will do. What is written here is seen at once.
         """
         key = (gateway_id, issuer)
         known = self._recent.get(key) if recent else None

@@ -73,7 +73,7 @@ class GatewayRegistry:
         return await self.get(gateway_id, _LOCAL)
 
     async def get_recent(self, gateway_id: str, caller: Caller | None = None) -> Gateway:
-        """Look, in what was read at most ``RECENT`` ago, for a caller; None: as for ``get_any``.
+        """Look, in what was read at most a second ago (``Recent``), for a caller; None: as for ``get_any``.
 
         What this process writes is seen at once, and who is refused was refused by what the store has now.
 

@@ -18,14 +18,8 @@ from datetime import datetime
 
 from latchpin.contracts import Clock, Endings, KeyValueRecords
 from latchpin.errors import BackendUnavailable
-from latchpin.identity.revocations import (
-    UNNOTICED,
-    ended_at,
-    name_proof,
-    read_ended_proofs,
-    read_proof_stamp,
-    read_stamp,
-)
+from latchpin.identity.ended_proofs import name_proof, read_ended_proofs, read_proof_stamp
+from latchpin.identity.revocations import UNNOTICED, ended_at, read_stamp
 
 __all__ = ["BLIND", "LOOKS_EVERY", "Departures", "Watched"]
 

@@ -51,7 +51,7 @@ class LoginLink:
 
     email: str
     is_admin: bool
-    ended: str = ""
+    ended: str
 
 
 async def create_link(services: Services, email: str, *, admin: bool = False) -> str:

@@ -23,16 +23,12 @@ __all__ = [
     "REMEMBERED",
     "UNNOTICED",
     "SessionRevocations",
-    "end_proof",
     "end_everything_of",
     "ended_at",
     "ended_since",
-    "forget_ended_proof",
     "mark_of_ends",
-    "name_proof",
-    "read_ended_proofs",
-    "read_proof_stamp",
     "read_stamp",
+    "renew_stamp",
 ]
 
 REMEMBERED = timedelta(seconds=0.5)
@@ -47,10 +43,6 @@ EVERYBODY = "*"
 _MOST = 4096
 _ATTEMPTS = 20
 _STAMP = "ended-stamp"
-_PROOF_STAMP = "ended-stamp-proof"
-_PROOF = "ended-proof:"
-_TOLD_FOR = timedelta(minutes=5)
-"""Every worker looks many times in that time, or serves nobody any more."""
 
 
 async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) -> None:
@@ -65,10 +57,11 @@ async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) ->
         RecordConflict: others kept writing earlier ones.
     """
     await _write_end(kept, _name(email), now)
-    await _renew(kept, _STAMP)
+    await renew_stamp(kept, _STAMP)
 
 
-async def _renew(kept: KeyValueRecords, stamp: str) -> None:
+async def renew_stamp(kept: KeyValueRecords, stamp: str) -> None:
+    """Let another text stand under the name ``stamp``: workers look whether it is another one than before."""
     await kept.take(stamp)
     await kept.put(stamp, secrets.token_hex(8))  # of somebody else's, put in between: they wrote theirs before it
 
@@ -79,48 +72,6 @@ async def _write_end(kept: KeyValueRecords, name: str, now: datetime) -> None:
         if datetime.fromisoformat(stands) >= now or await kept.replace(name, now.isoformat(), replacing=stands):
             return
     raise RecordConflict("the end of a person's sessions kept changing while it was to be written")
-
-
-async def end_proof(kept: KeyValueRecords, name: str, now: datetime) -> None:
-    """Let all that is under way end, at every worker within a second, whose caller stands on ``name``.
-
-    New requests are for others to refuse: whoever keeps the proof ends it too. A name is used for one proof only, or
-    ``forget_ended_proof`` is told that it is another one's now.
-
-    Args:
-        kept: the small values of the record store.
-        name: what it is called in ``Caller.stands_on``.
-        now: the time.
-
-    Raises:
-        BackendUnavailable: do it again.
-    """
-    await kept.put(name_proof(name), "1", expires_at=now + _TOLD_FOR)
-    await _renew(kept, _PROOF_STAMP)
-
-
-async def forget_ended_proof(kept: KeyValueRecords, name: str) -> None:
-    """Let what begins from now on go on: ``name`` is that of a new proof, in the place of one that ended.
-
-    Raises:
-        BackendUnavailable: do it again, or what is under way goes on ending for some minutes.
-    """
-    await kept.take(name_proof(name))
-
-
-def name_proof(name: str) -> str:
-    """Under which name it is kept that a proof ended."""
-    return f"{_PROOF}{hashlib.sha256(name.encode()).hexdigest()}"
-
-
-async def read_ended_proofs(kept: KeyValueRecords) -> frozenset[str]:
-    """The proofs that ended in the last minutes, each by ``name_proof``."""
-    return frozenset(await kept.list(_PROOF))
-
-
-async def read_proof_stamp(kept: KeyValueRecords) -> str | None:
-    """Another text than before where any proof was ended since."""
-    return await kept.get(_PROOF_STAMP)
 
 
 async def read_stamp(kept: KeyValueRecords) -> str | None:

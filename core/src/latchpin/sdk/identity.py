@@ -13,7 +13,8 @@ keys (RFC 7517), ``parse_key_set`` reads such keys, and ``SIGNING_ALGORITHMS`` a
 
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
 
-``AssertionStore`` keeps identity providers' ID tokens about people, sealed, until they expire.
+``AssertionStore`` keeps identity providers' ID tokens about people, sealed, until they expire
+or the people's sessions end.
 """
 
 from typing import TYPE_CHECKING
@@ -23,18 +24,12 @@ from latchpin.lazily import finder
 if TYPE_CHECKING:
     from latchpin.identity.address import parse_email
     from latchpin.identity.assertion_store import AssertionStore
+    from latchpin.identity.ended_proofs import end_proof, forget_ended_proof
     from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet, parse_key_set
     from latchpin.identity.jwts import Verifier, decode_jwt, explain_jwt, read_key_id
     from latchpin.identity.login import create_link
     from latchpin.identity.presented import parse_authorization
-    from latchpin.identity.revocations import (
-        EVERYBODY,
-        SessionRevocations,
-        end_everything_of,
-        end_proof,
-        ended_at,
-        forget_ended_proof,
-    )
+    from latchpin.identity.revocations import EVERYBODY, SessionRevocations, end_everything_of, ended_at
 
 __all__ = [
     "EVERYBODY",
@@ -61,17 +56,11 @@ __getattr__ = finder(
     {
         "latchpin.identity.address": ("parse_email",),
         "latchpin.identity.assertion_store": ("AssertionStore",),
+        "latchpin.identity.ended_proofs": ("end_proof", "forget_ended_proof"),
         "latchpin.identity.jwks": ("SIGNING_ALGORITHMS", "KeySet", "parse_key_set"),
         "latchpin.identity.jwts": ("Verifier", "decode_jwt", "explain_jwt", "read_key_id"),
         "latchpin.identity.login": ("create_link",),
         "latchpin.identity.presented": ("parse_authorization",),
-        "latchpin.identity.revocations": (
-            "EVERYBODY",
-            "SessionRevocations",
-            "end_everything_of",
-            "end_proof",
-            "ended_at",
-            "forget_ended_proof",
-        ),
+        "latchpin.identity.revocations": ("EVERYBODY", "SessionRevocations", "end_everything_of", "ended_at"),
     },
 )
