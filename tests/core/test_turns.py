@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-from latchpin.serving.listening import Served
+from latchpin.serving.served import Served
 from latchpin.workers.batching import Batcher
 from latchpin.workers.shared_tasks import SharedTasks
 from latchpin.workers.store_deadline import store_deadline

@@ -13,8 +13,8 @@ keys (RFC 7517), ``parse_key_set`` reads such keys, and ``SIGNING_ALGORITHMS`` a
 
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
 
-``AssertionStore`` keeps identity providers' ID tokens about people, sealed, until they expire
-or the people's sessions end.
+``AssertionStore`` keeps identity providers' ID tokens about people, sealed, until they expire or the people's
+sessions end.
 """
 
 from typing import TYPE_CHECKING

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,11 +18,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from latchpin.activity.access_lines import access_lines
 from latchpin.serving.heads import HeadFirst
-from latchpin.workers.turns import turn
+from latchpin.serving.served import OnlyHealth, Served
 
-__all__ = ["BoundedConnection", "OnlyHealth", "ServerConfig", "fit_descriptors"]
+__all__ = ["BoundedConnection", "ServerConfig", "fit_descriptors"]
 
 _log = logging.getLogger("latchpin.serve")
 
@@ -42,13 +39,8 @@ LINGER_SECONDS = 1.0
 RESERVE = 16
 """Places over the limit, in which only /health and /ready are answered."""
 COMPLAINT_SECONDS = 60.0
-URGENT = ("/health", "/ready")
-"""What the paths end with that are always served, and at once: who asks there judges whether this process lives."""
 OTHER_DESCRIPTORS = 64
 """For the stores, the log and the interpreter."""
-
-Scope = MutableMapping[str, Any]
-App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class ServerConfig(uvicorn.Config):
@@ -248,50 +240,6 @@ class _Places:
             "limit of open files), or let a proxy in front hold them",
             self._limit,
         )
-
-
-class Served:
-    """An application as this server serves it.
-
-    While it runs, its access lines are written together. Requests begin in turns, except where somebody asks for its
-    health.
-    """
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's
-        """Serve one ASGI scope."""
-        if scope["type"] != "http":
-            with access_lines.gathered():
-                await self._app(scope, receive, send)
-            return
-        if not scope["path"].endswith(URGENT):
-            await turn(new=True)
-        await self._app(scope, receive, send)
-
-
-class OnlyHealth:
-    """An application while all places are taken: it answers whether the gateway lives, and nothing else."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's
-        """Answer 503 to everything that can wait."""
-        if scope["path"].endswith(URGENT):
-            await self._app(scope, receive, send)
-            return
-        title, detail = "Too many connections", "All connections of this gateway are busy. Try again in a moment."
-        body = json.dumps({"type": "about:blank", "title": title, "status": 503, "detail": detail}).encode()
-        headers = [
-            (b"content-type", b"application/problem+json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"retry-after", b"5"),
-            (b"connection", b"close"),
-        ]
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
 
 _PLACES: WeakKeyDictionary[ServerState, _Places] = WeakKeyDictionary()
