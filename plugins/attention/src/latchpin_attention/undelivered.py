@@ -28,12 +28,14 @@ class OutboxShown:
         setting: the one that says where its entries go.
         on: whether that is set: only then anything is sent.
         receiver: says to whom an entry goes.
+        retry: has the dead entry of an id tried again, or with ``""`` all; returns how many are.
     """
 
     outbox: Outbox
     setting: str
     on: bool
     receiver: Callable[[Entry], str] = field(repr=False)
+    retry: Callable[[str], Awaitable[int]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,6 @@ class OutboxPage:
         one, many: what an entry is called, and several.
         command: lists them all.
         open: gives the outbox of the running gateway.
-        retry: has the dead entry of an id tried again, or with ``""`` all; returns how many are.
     """
 
     path: str
@@ -55,7 +56,6 @@ class OutboxPage:
     many: str
     command: str
     open: Callable[[Application], Awaitable[OutboxShown]] = field(repr=False)
-    retry: Callable[[Application, str], Awaitable[int]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ def make_router(page: OutboxPage) -> APIRouter:
         application: CurrentApplication,
     ) -> Response:
         """Try what was given up again: the entry that the form names, or without one all."""
-        await page.retry(application, str((await request.form()).get("id", "")))
+        shown = await page.open(application)
+        await shown.retry(str((await request.form()).get("id", "")))
         return RedirectResponse(application.services.settings.base_url + page.path, 303)
 
     return router

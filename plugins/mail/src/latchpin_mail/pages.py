@@ -47,14 +47,14 @@ async def choose(request: Request, caller: WritingCaller, application: CurrentAp
 
 
 async def _open(application: Application) -> OutboxShown:
-    on = bool(load(MailSettings).mail_smtp_host)
+    outbox = open_outbox(application.services.context)
     return OutboxShown(
-        open_outbox(application.services.context), "MAIL_SMTP_HOST", on, lambda entry: str(entry.body["to"])
+        outbox,
+        "MAIL_SMTP_HOST",
+        bool(load(MailSettings).mail_smtp_host),
+        lambda entry: str(entry.body["to"]),
+        outbox.retry,
     )
-
-
-async def _retry(application: Application, name: str) -> int:
-    return await open_outbox(application.services.context).retry(name)
 
 
 undelivered = make_router(
@@ -65,6 +65,5 @@ undelivered = make_router(
         many="mails",
         command="latchpin mail list --dead",
         open=_open,
-        retry=_retry,
     )
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.settings import load
 from latchpin_attention.undelivered import OutboxPage, OutboxShown, make_router
@@ -21,12 +23,8 @@ async def _open(application: Application) -> OutboxShown:
         "WEBHOOK_URLS",
         bool(settings.webhook_urls),
         lambda entry: endpoints.show(str(entry.body["endpoint"])),
+        partial(retry_dead, context, endpoints),
     )
-
-
-async def _retry(application: Application, name: str) -> int:
-    context = application.services.context
-    return await retry_dead(context, await open_endpoints(load(WebhookSettings), context), name)
 
 
 undelivered = make_router(
@@ -37,6 +35,5 @@ undelivered = make_router(
         many="messages",
         command="latchpin webhook list --dead",
         open=_open,
-        retry=_retry,
     )
 )
