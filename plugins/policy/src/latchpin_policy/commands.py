@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from latchpin.errors import NotFound
 from latchpin.sdk.commands import OPERATOR, confirm, find_gateway, opened, print_json, print_table, run, say
 from latchpin.sdk.gateway import parse_body
 from latchpin.sdk.hooks import GROUPS, SCOPE_CEILINGS, TOOL_GATES
@@ -16,8 +15,6 @@ from latchpin_policy.entry import GroupBody, RuleBody, parse_group_name
 from latchpin_policy.explaining import Explanation
 from latchpin_policy.explaining import explain as explain_access
 from latchpin_policy.group import PeopleGroup
-from latchpin_policy.pin import Pin, diff_of
-from latchpin_policy.pins import pins_of
 from latchpin_policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -27,11 +24,9 @@ ResultT = TypeVar("ResultT")
 
 rules = typer.Typer(name="rules", help="Rules about tools and scopes: list, add and remove.", no_args_is_help=True)
 groups = typer.Typer(name="groups", help="Groups of people: list, show, change and remove.", no_args_is_help=True)
-tools = typer.Typer(name="tools", help="Tools that wait for approval: list and approve.", no_args_is_help=True)
 access = typer.Typer(name="access", help="Say which rule decides who may use what.", no_args_is_help=True)
 
 REFUSED = 1
-_MARKS = {"same": " ", "added": "+", "removed": "-"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Which = Annotated[str, typer.Option("--gateway", help="A gateway: its id, its first digits, or its name.")]
@@ -47,11 +42,6 @@ def rules_group() -> None:
 @groups.callback()
 def groups_group() -> None:
     """Groups of people: list, show, change and remove."""
-
-
-@tools.callback()
-def tools_group() -> None:
-    """Tools that wait for approval: list and approve."""
 
 
 @access.callback()
@@ -220,53 +210,6 @@ def _edit(name: str, edit: Callable[[PeopleGroup | None], GroupBody]) -> None:
 
     changed = _with_book(work)
     say(f"The group {changed.name} has {len(changed.members)} entries")
-
-
-# -- tools that have changed ------------------------------------------------------------------------------
-
-
-@tools.command("list")
-def list_changed(as_json: Json = False) -> None:
-    """List the tools that are held back until somebody approves them (TOOL_PINNING), oldest first."""
-
-    async def work(application: Application, _book: Book) -> tuple[list[Pin], dict[str, str]]:
-        names = {gateway.id: gateway.name for gateway in await application.gateways.list(OPERATOR)}
-        return await (await pins_of(application)).held(), names
-
-    found, names = _with_book(work)
-    if as_json:
-        print_json([pin.describe() for pin in found])
-        return
-    if not found:
-        say("No tool waits for approval")
-        return
-    rows = [(pin.id[:8], names.get(pin.gateway, "one that is gone"), ascii(pin.name)[1:-1]) for pin in found]
-    print_table(("id", "gateway", "tool"), rows)
-
-
-@tools.command("approve")
-def approve_changed(
-    tool: Annotated[str, typer.Argument(help="The id, or its first digits, as they are listed.")], yes: Yes = False
-) -> None:
-    """Show what differs in a tool from what was approved, and approve it."""
-
-    async def look(application: Application, _book: Book) -> list[Pin]:
-        return [pin for pin in await (await pins_of(application)).held() if pin.id.startswith(tool)]
-
-    found = _with_book(look)
-    if len(found) != 1 or found[0].held is None:
-        raise NotFound("no tool waits under that id, or several do", remedy="List them: latchpin tools list")
-    pin, digest = found[0], found[0].held.hash
-    for line in diff_of(pin):
-        typer.echo(f"{_MARKS[line.kind]} {line.text}")
-
-    async def work(application: Application, _book: Book) -> Pin:
-        return await (await pins_of(application)).approve(pin.id, digest, OPERATOR)
-
-    if not yes:
-        confirm(f"Approve {pin.name!a}?")
-    _with_book(work)
-    say(f"Approved {pin.name!a}")
 
 
 # -- access -----------------------------------------------------------------------------------------------

@@ -113,6 +113,6 @@ def latchpin_commands() -> Sequence[Command]:
     return [
         Command("rules", "Rules about tools and scopes: list, add and remove.", "latchpin_policy.commands:rules"),
         Command("groups", "Groups of people: list, show, change and remove.", "latchpin_policy.commands:groups"),
-        Command("tools", "Tools that wait for approval: list and approve.", "latchpin_policy.commands:tools"),
+        Command("tools", "Tools that wait for approval: list and approve.", "latchpin_policy.pin_commands:app"),
         Command("access", "Say which rule decides who may use what.", "latchpin_policy.commands:access"),
     ]
