@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from latchpin.model import Caller
+from latchpin.sdk.identity import end_proof
+from latchpin_aggregator.watching import LONGEST, Watching
+from latchpin_aggregator.wire import Asked
 from mcp.client.subscriptions import ToolsListChanged
 
 from tests.aggregator.conftest import Program, Server, connected, start_gateway, write_set
+from tests.support.gateway_in_process import InnerGateway
 from tests.support.gateway_process import ALICE, BOB, DeployedGateway
 
 
@@ -85,3 +92,32 @@ async def test_nobody_listens_without_end(alice: Program):
         assert statuses == [200] * 20 + [429]
         for each in streams:
             await each.__aexit__(None, None, None)
+
+
+class NoOffers:
+    async def get(self, caller: Caller, *, wait: float | None = None) -> list[Any]:
+        return []
+
+
+async def test_who_listens_hears_no_more_once_the_programs_grant_has_ended(gateway: InnerGateway):
+    application, begun, sent = gateway.application, asyncio.Event(), list[Any]()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body":
+            begun.set()
+
+    watching = Watching(NoOffers(), Counter(), application.departures, seconds=LONGEST)  # type: ignore[arg-type]
+    caller = Caller(ALICE, via="access-token", stands_on="grant:one")
+    served = asyncio.create_task(watching.serve_session(caller, Asked({}, receive, send)))
+    await begun.wait()
+    await application.departures.look()
+    assert not served.done()
+    await end_proof(application.services.kept, "grant:one", gateway.clock())
+    await application.departures.look()
+    async with asyncio.timeout(30):
+        await served
+    assert sent[-1]["more_body"] is False

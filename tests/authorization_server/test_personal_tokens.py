@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import copy
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from latchpin.contracts import Endings
-from latchpin.model import Caller
+from latchpin.model import Caller, Evidence
 from latchpin.settings import load
+from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity
 from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS
 from latchpin_authorization_server.personal_tokens.service import MOST
 from latchpin_authorization_server.personal_tokens.token import parse_token
@@ -137,6 +139,21 @@ async def test_it_ends_at_once_here_and_within_a_second_elsewhere(
     assert await call(nobody, connected, made["token"]) == 401
     gateway.clock.advance(seconds=1)
     assert await elsewhere.personal_tokens.find(presented) is None
+
+
+async def test_what_is_under_way_for_it_ends_with_it(gateway: InnerGateway, alice: httpx.AsyncClient, connected: str):
+    made, ended, application = await make(alice), list[str](), gateway.application
+    headers = {"authorization": (f"Bearer {made['token']}",)}
+    (identity,) = [each for each in application.services.identities if isinstance(each, PersonalTokenIdentity)]
+    caller = await identity.identify(Evidence(headers=headers, peer="", cookies={}, resource=connected))
+    assert caller is not None
+    application.departures.watch(ALICE, partial(ended.append, "it"), stands_on=caller.stands_on)
+    application.departures.watch(ALICE, partial(ended.append, "another"), stands_on="personal-token:another")
+    await application.departures.look()
+    assert ended == []
+    await alice.delete(f"{TOKENS}/{made['personal_token']['id']}")
+    await application.departures.look()
+    assert ended == ["it"]
 
 
 async def test_it_ends_by_itself(

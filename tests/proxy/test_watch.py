@@ -1,4 +1,4 @@
-"""One timer watches over an exchange: it ends when nothing moves, and when its caller hangs up."""
+"""One timer watches over an exchange: it ends when nothing moves, when its caller hangs up, and with their grant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from latchpin.model import Caller as Judged
+from latchpin.sdk.identity import end_proof
 from latchpin_proxy.watch import LOOKS_AFTER, Watch
+
+from tests.support.gateway_in_process import ALICE, InnerGateway
 
 IDLE = 600.0
 
@@ -98,6 +102,24 @@ async def test_a_caller_who_hangs_up_ends_it_also_while_nothing_is_waited_for(wa
 
     assert await why_it_ended(watch, caller, work) == "left"
     assert caller.watched == 1
+
+
+async def test_it_ends_with_the_grant_that_its_caller_stands_on(watch: Watch, loop: Loop, gateway: InnerGateway):
+    application = gateway.application
+    watch.serve(Judged(ALICE, via="access-token", stands_on="grant:one"), application.departures)
+
+    async def work() -> None:
+        loop.move_to(LOOKS_AFTER)
+        watch.moved()
+        await application.departures.look()
+        seen.append(watch.ended)
+        await end_proof(application.services.kept, "grant:one", gateway.clock())
+        await application.departures.look()
+        loop.move_to(LOOKS_AFTER + 2 * IDLE)  # what does not end by that ends because nothing moves
+
+    seen: list[str | None] = []
+    assert await why_it_ended(watch, Caller(), work) == "out"
+    assert seen == [None]
 
 
 async def test_it_ends_when_nothing_has_moved_for_so_long_and_not_before(watch: Watch, loop: Loop):
