@@ -54,6 +54,7 @@ THOUGHT = 0.5
 PATIENCE = 180
 SLOW = 0.15
 """Seconds that the provider takes at the most before it carries out a request, and again before it answers."""
+TRACEBACK = "Traceback (most recent call last):"
 
 
 # -- the provider, in a process of its own ------------------------------------------------------------
@@ -321,7 +322,7 @@ def tracebacks_in(output: str) -> list[str]:
     found: list[list[str]] = []
     inside = False
     for line in output.splitlines():
-        if line.startswith("Traceback "):
+        if not inside and TRACEBACK in line:  # that of a group has blanks before it
             found.append([])
             inside = True
         if inside:
