@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from latchpin.errors import SettingsError
+from latchpin_adopt_contextforge.commands import app
 from latchpin_adopt_contextforge.errors import SourceUnreadable
 from latchpin_adopt_contextforge.source import parse_source_url, read_source
 from latchpin_testing import samples
+from typer.testing import CliRunner
 
 from tests.adopt_contextforge.theirs import THEIR_SECRET, Theirs, seal, seal_headers
 from tests.servers import run_latchpin
@@ -74,6 +76,13 @@ def test_it_says_what_it_would_do_and_does_it_once(environment, theirs, tmp_path
     assert (hashlib.sha256(path.read_bytes()).digest(), sorted(tmp_path.glob("their s.db*"))) == before
     log = run_latchpin("audit", "export", env=environment, cwd=tmp_path)
     assert log.stdout.count("token.adopted") == 41, log.stderr
+
+
+def test_without_a_terminal_it_says_where_to_put_the_secret(theirs):
+    done = CliRunner().invoke(app, ["contextforge", theirs], input="")
+    assert isinstance(done.exception, SettingsError)
+    assert "nobody can be asked" in done.exception.detail
+    assert "--secret env:NAME" in (done.exception.remedy or "")
 
 
 def test_where_the_secret_may_be(environment, theirs, tmp_path):
