@@ -67,6 +67,11 @@ async def test_no_page_leads_nowhere(deployed: DeployedGateway, provider: DemoPr
         missed = await client.get(f"/gateways/{gateway}/mcp", headers={"Accept": "application/json"})
         assert missed.status_code == 404
         assert "latchpin-proxy, which is not installed" in missed.json()["detail"]
+        undescribed = await client.get("/openapi.json", headers={"Accept": "application/json"})
+        assert undescribed.status_code == 404
+        assert "latchpin-api-docs, which is not installed" in undescribed.json()["detail"]
+        nowhere = await client.get("/nowhere", headers={"Accept": "application/json"})
+        assert nowhere.json()["remedy"] == "Check the address."
 
 
 async def test_without_a_client_it_says_how_to_get_one(deployed: DeployedGateway, provider: DemoProvider):

@@ -21,8 +21,10 @@ from latchpin.plugins.hookspecs import HOOKS, SERVER_PROFILES, BackendHook, Hook
 from latchpin.plugins.host import Plugins
 from latchpin.sdk import PUBLISHED
 from latchpin.sdk.activity import FACTS
-from latchpin.settings import variables
+from latchpin.settings import load, variables
+from latchpin.settings.core import CoreSettings
 from latchpin.web.app import create_app
+from latchpin_api_docs.description import describe_api
 
 from tests.docs.reference import defaults, models
 from tests.servers.selection import CORE, plugins
@@ -45,8 +47,7 @@ def _application() -> Any:
 
 @cache
 def _described() -> Schema:
-    document: Schema = _application().openapi()
-    return document
+    return describe_api(_application(), load(CoreSettings))
 
 
 def endpoints() -> Iterator[str]:
@@ -123,7 +124,7 @@ def routes() -> Iterator[tuple[str, str]]:
         text = (getattr(getattr(route, "endpoint", None), "__doc__", None) or "").partition("\n")[0]
         for method in getattr(route, "methods", None) or ():
             if method != "HEAD":
-                yield f"{method} {path}", text.replace("``", "`") or "The API's description."
+                yield f"{method} {path}", text.replace("``", "`")
 
 
 def _flat(found: Iterable[object]) -> Iterator[object]:

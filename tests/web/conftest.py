@@ -141,7 +141,7 @@ def cipher_of(secret: str, *old: str) -> AesGcmCipher:
 
 
 def build_app(services: Services) -> FastAPI:
-    app = GuardedApp(docs_url=None, redoc_url=None)
+    app = GuardedApp(openapi_url=None)
     app.state.services = services
     app.state.application = Application(services)
     install_errors(app)

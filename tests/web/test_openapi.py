@@ -11,10 +11,13 @@ import pytest
 from latchpin.activity.logs import tear_down_logging
 from latchpin.gateways.body import GatewayBody
 from latchpin.model import OAuthConfig
+from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 from latchpin.web.app import create_app
 from latchpin.web.dispatch import HotRoute
 from latchpin.web.documents.gateways import GatewayConfig
 from latchpin.web.schemas import whole_schema
+from latchpin_api_docs.description import describe_api
 
 pytestmark = pytest.mark.needs("latchpin_dcr")
 
@@ -25,7 +28,7 @@ def document(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("LOG_FILE", "")
     app = create_app()
     tear_down_logging()
-    return app.openapi()
+    return describe_api(app, load(CoreSettings))
 
 
 def references(value: Any) -> Iterator[str]:

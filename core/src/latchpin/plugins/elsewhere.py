@@ -49,7 +49,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-cimd": Brings(
         paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",), registrar="Client ID Metadata Document"
     ),
-    "latchpin-api-docs": Brings(paths=r"/docs(/.*)?"),
+    "latchpin-api-docs": Brings(paths=r"/openapi\.json|/docs(/.*)?"),
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-aggregator": Brings(commands=("sets",), paths=r"/mcp(/[^/]+)?|/sets(/[^/]+)?|/admin/sets(/.*)?"),

@@ -13,6 +13,8 @@ keys (RFC 7517), ``parse_key_set`` reads such keys, and ``SIGNING_ALGORITHMS`` a
 
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
 
+``session_cookie_name`` is what the cookie of a person's session is called.
+
 ``AssertionStore`` keeps identity providers' ID tokens about people, sealed, until they expire or the people's
 sessions end.
 """
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from latchpin.identity.login import create_link
     from latchpin.identity.presented import parse_authorization
     from latchpin.identity.revocations import EVERYBODY, SessionRevocations, end_everything_of, ended_at
+    from latchpin.identity.sessions import session_cookie_name
 
 __all__ = [
     "EVERYBODY",
@@ -49,6 +52,7 @@ __all__ = [
     "parse_email",
     "parse_key_set",
     "read_key_id",
+    "session_cookie_name",
 ]
 
 __getattr__ = finder(
@@ -62,5 +66,6 @@ __getattr__ = finder(
         "latchpin.identity.login": ("create_link",),
         "latchpin.identity.presented": ("parse_authorization",),
         "latchpin.identity.revocations": ("EVERYBODY", "SessionRevocations", "end_everything_of", "ended_at"),
+        "latchpin.identity.sessions": ("session_cookie_name",),
     },
 )

@@ -38,9 +38,7 @@ from latchpin.web import (
     routes_people,
     routes_resources,
 )
-from latchpin.web.description import describe_api
 from latchpin.web.dispatch import GuardedApp
-from latchpin.web.flow_description import FLOW_PATHS
 from latchpin.web.guard import install_guard
 from latchpin.web.handlers import install_errors
 from latchpin.web.lifespan import StartupErrorFilter
@@ -99,11 +97,9 @@ def create_app(
         summary="An OAuth gateway for MCP servers.",
         version=__version__,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
     )
-    describe_api(app, settings, routers, FLOW_PATHS)
     install_errors(app)
     app.router.routes.extend(routes_oauth.FLOW_ROUTES)
     for router in routers:  # as they are: ``include_router`` has each route studied again, for every application

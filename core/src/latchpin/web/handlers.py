@@ -63,8 +63,8 @@ def _from_status(request: Request, exc: HTTPException) -> LatchpinError:
                 f"this address comes with {distribution}, which is not installed",
                 remedy=f"Install it: pip install {distribution}",
             )
-        remedy = "Check the address. /openapi.json lists every endpoint."
-        return NotFound("no page or endpoint has this address", remedy=remedy)
+        lists = "" if missing_behind("/openapi.json") else " /openapi.json lists every endpoint."
+        return NotFound("no page or endpoint has this address", remedy=f"Check the address.{lists}")
     if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         error = InvalidRequest(f"{request.method} is not allowed here", remedy=f"Use {_allowed(request)}.")
     else:

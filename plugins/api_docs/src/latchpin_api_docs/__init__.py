@@ -1,1 +1,1 @@
-"""Swagger UI over what a Latchpin gateway says of its API, on ``/docs``, with all its files served from here."""
+"""What a Latchpin gateway's API is: described at ``/openapi.json``, shown on ``/docs`` with files served from here."""

@@ -1,4 +1,4 @@
-"""What Latchpin finds: the page, and the link to it."""
+"""What Latchpin finds: the description of the API, the page that shows it, and the link to that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["latchpin_navigation", "latchpin_routes"]
 
 @latchpin.hookimpl
 def latchpin_routes() -> Sequence[str]:
-    """Offer ``/docs``."""
+    """Offer ``/openapi.json`` and ``/docs``."""
     return ["latchpin_api_docs.routes:router"]
 
 

@@ -1,17 +1,19 @@
-"""The page and its files."""
+"""The description of the API, the page that shows it, and the page's files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 from latchpin.errors import NotFound
-from latchpin.sdk.web import frame_for_anybody, render
+from latchpin.sdk.web import frame_for_anybody, render, services_of
+
+from latchpin_api_docs.description import describe_api
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/docs", include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 _HERE = Path(__file__).parent
 _TEMPLATES, _STATIC = _HERE / "templates", _HERE / "static"
@@ -30,14 +32,25 @@ _POLICY = (
 )
 
 
-@router.get("")
+async def get_description(request: Request) -> Response:
+    """The API's description."""
+    app = request.app
+    if app.openapi_schema is None:
+        app.openapi_schema = describe_api(app, services_of(request).settings)
+    return JSONResponse(app.openapi_schema)
+
+
+router.add_route("/openapi.json", get_description, methods=["GET"], include_in_schema=False)
+
+
+@router.get("/docs")
 async def show_docs(request: Request) -> Response:
     """Swagger UI over /openapi.json; its files are served from here."""
     around, policy = await frame_for_anybody(request), {"content-security-policy": _POLICY}
     return render("api_docs", title="Latchpin API", folder=_TEMPLATES, headers=policy, **around)
 
 
-@router.get("/static/{name}")
+@router.get("/docs/static/{name}")
 async def get_docs_file(name: str) -> Response:
     """One of the files that the page uses; nothing else in that folder can be named."""
     if name not in _FILES:

@@ -19,7 +19,6 @@ __all__ = [
     "KeyKept",
     "EndedConnection",
     "EverythingDisconnected",
-    "AuthorizationCompleted",
     "RegisteredClientDocument",
     "RegisteredClientList",
     "RegisteredClientDeleted",
@@ -136,17 +135,6 @@ class EverythingDisconnected(Message):
     connections: list[EndedConnection]
     stay: list[SharedConnection] = Field(description="What the user connected for all. An administrator ends it.")
     besides: list[EndedBesides]
-
-
-class AuthorizationCompleted(Message):
-    """Whose account was connected to what."""
-
-    gateway_id: Id
-    gateway_name: str
-    app_user_email: str
-    account: str
-    shared: bool
-    flow_id: Id
 
 
 class RegisteredClientDocument(Document):

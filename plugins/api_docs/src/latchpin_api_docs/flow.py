@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from latchpin.model.accounts import LONGEST_LABEL
-from latchpin.model.ids import ID_PATTERN
-from latchpin.tokens.accounts import ACCOUNT
-from latchpin.web.description import problems, redirect
-from latchpin.web.documents.connections import AuthorizationCompleted
-from latchpin.web.schemas import whole_schema
+from latchpin.sdk.gateway import LONGEST_LABEL
+from latchpin.sdk.web import ACCOUNT, Document, Id, problems
+from pydantic import TypeAdapter
 
-__all__ = ["FLOW_PATHS"]
+__all__ = ["FLOW_PATHS", "redirect"]
+
+
+class AuthorizationCompleted(Document):
+    """Whose account was connected to what."""
+
+    success: Literal[True]
+    message: str
+    gateway_id: Id
+    gateway_name: str
+    app_user_email: str
+    account: str
+    shared: bool
+    flow_id: Id
+
 
 _GATEWAY_ID: dict[str, Any] = {
     "name": "gateway_id",
     "in": "path",
     "required": True,
-    "schema": {"type": "string", "pattern": ID_PATTERN},
+    "schema": TypeAdapter(Id).json_schema(),
 }
 _ACCOUNT: dict[str, Any] = {
     "name": ACCOUNT,
@@ -35,6 +45,11 @@ _ANSWER = (
     ("error", "Why there is no code (RFC 6749 section 4.1.2.1)."),
     ("error_description", "The same in the server's own words."),
 )
+
+
+def redirect(description: str) -> dict[str, Any]:
+    """An answer that sends the browser elsewhere."""
+    return {"description": description, "headers": {"location": {"schema": {"type": "string"}}}}
 
 
 def _failures(*statuses: int) -> dict[str, Any]:
@@ -90,7 +105,7 @@ def _callback(name: str, *, with_gateway: bool) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "It is done, for who accepts `application/json` only.",
-                "content": {"application/json": {"schema": whole_schema(AuthorizationCompleted)}},
+                "content": {"application/json": {"schema": AuthorizationCompleted.model_json_schema()}},
             },
             "303": redirect("It is done: to the page that says so."),
             "425": _IN_ADVANCE,
@@ -111,7 +126,7 @@ def _posted(name: str, *, with_gateway: bool) -> dict[str, Any]:
     }
 
 
-FLOW_PATHS: Mapping[str, Any] = {
+FLOW_PATHS: dict[str, Any] = {
     "/oauth/authorize/{gateway_id}": {"get": _AUTHORIZE, "post": _CONFIRMED},
     "/oauth/callback": {
         "get": _callback("callback", with_gateway=False),
