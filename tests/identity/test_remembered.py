@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from latchpin.contracts import Endings
-from latchpin.errors import NotSignedIn
+from latchpin.errors import BackendUnavailable, NotSignedIn
 from latchpin.identity.bearer import BearerIdentity
 from latchpin.identity.proven import REMEMBERED, ProvenCallers
 from latchpin.identity.proxy import ProxyIdentity
@@ -145,6 +145,24 @@ async def test_no_memory_adds_up_with_another(pair: Pair, kind: Any):
 
 
 @pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("kind", [bearer, personal, access])
+async def test_an_end_counts_within_a_second_also_where_somebody_calls_all_the_while(pair: Pair, kind: Any):
+    here, elsewhere = pair
+    for each in pair:
+        each.clock.stop()
+    entry = await here.add("http://127.0.0.1:9/mcp", auth_type="none")
+    token, end = await kind(here, entry)
+    assert await opens(elsewhere, entry, token)
+    await end()
+    for _ in range(9):
+        elsewhere.clock.advance(seconds=0.1)
+        await opens(elsewhere, entry, token)
+        await elsewhere.application.proven_callers.close()  # they are asked anew beside it
+    elsewhere.clock.advance(seconds=0.1)
+    assert not await opens(elsewhere, entry, token)
+
+
+@pytest.mark.backends("sqlite")
 async def test_an_end_of_other_peoples_tokens_ends_no_others(pair: Pair):
     here, _ = pair
     here.clock.stop()
@@ -236,6 +254,7 @@ async def test_what_ends_while_the_store_is_asked_stands_no_longer(clock: MovedC
 # -- the memory by itself --------------------------------------------------------------------------------
 
 TOKEN = (b"authorization", b"Bearer x")
+DUE = timedelta(seconds=0.4)
 CALLER = Caller(ALICE, via="bearer")
 
 
@@ -269,6 +288,22 @@ def endings() -> Endings:
 @pytest.fixture
 def proven(clock: MovedClock, endings: Endings) -> ProvenCallers:
     return ProvenCallers([Reading("authorization"), Reading("x-user", "cookie")], endings, clock)
+
+
+async def nobody_asks() -> Caller | None:
+    raise AssertionError("the identities are not asked anew")
+
+
+async def nobody_is_known() -> Caller | None:
+    return None
+
+
+async def refused() -> Caller | None:
+    raise NotSignedIn
+
+
+async def away() -> Caller | None:
+    raise BackendUnavailable("the store is away")
 
 
 def key_of(proven: ProvenCallers, *headers: tuple[bytes, bytes], resource: str | None = None) -> bytes:
@@ -317,31 +352,83 @@ def test_token_and_resource_together_are_the_key_and_neither_is_kept(proven):
 def test_one_is_remembered_for_half_a_second(proven, clock):
     key = key_of(proven)
     proven.remember(key, CALLER, proven.begin())
-    clock.advance(REMEMBERED - timedelta(milliseconds=1))
-    assert proven.find(key) is CALLER
-    clock.advance(timedelta(milliseconds=1))
-    assert proven.find(key) is None
+    clock.advance(REMEMBERED / 2)
+    assert proven.find(key, nobody_asks) is CALLER
+    clock.advance(REMEMBERED / 2)
+    assert proven.find(key, nobody_asks) is None
+
+
+async def test_who_goes_on_calling_is_asked_about_beside_that_by_one_for_all(proven, clock):
+    asked = []
+
+    async def ask() -> Caller | None:
+        asked.append("again")
+        return CALLER
+
+    key = key_of(proven)
+    proven.remember(key, CALLER, proven.begin())
+    clock.advance(DUE)
+    assert [proven.find(key, ask) for _ in range(20)] == [CALLER] * 20
+    await proven.close()
+    assert asked == ["again"]
+    clock.advance(DUE - timedelta(milliseconds=100))  # the first answer would be too old
+    assert proven.find(key, nobody_asks) is CALLER
+
+
+@pytest.mark.parametrize("answer", [nobody_is_known, refused])
+async def test_who_is_asked_about_and_not_known_any_more_is_forgotten_at_once(proven, clock, answer):
+    key = key_of(proven)
+    proven.remember(key, CALLER, proven.begin())
+    clock.advance(DUE)
+    assert proven.find(key, answer) is CALLER
+    await proven.close()
+    assert proven.find(key, nobody_asks) is None
+
+
+async def test_who_cannot_be_asked_about_is_remembered_as_long_as_they_would_be(proven, clock):
+    key = key_of(proven)
+    proven.remember(key, CALLER, proven.begin())
+    clock.advance(DUE)
+    assert proven.find(key, away) is CALLER
+    await proven.close()
+    assert proven.find(key, away) is CALLER
+    await proven.close()
+    clock.advance(REMEMBERED - DUE)
+    assert proven.find(key, nobody_asks) is None
+
+
+async def test_what_ends_while_it_is_asked_anew_is_not_remembered(proven, clock, endings):
+    async def ends_meanwhile() -> Caller | None:
+        endings.note()
+        return CALLER
+
+    key = key_of(proven)
+    proven.remember(key, CALLER, proven.begin())
+    clock.advance(DUE)
+    assert proven.find(key, ends_meanwhile) is CALLER
+    await proven.close()
+    assert proven.find(key, nobody_asks) is None
 
 
 def test_the_time_runs_from_when_the_identities_began_to_be_asked(proven, clock):
     key, asked = key_of(proven), proven.begin()
     clock.advance(REMEMBERED)
     proven.remember(key, CALLER, asked)
-    assert proven.find(key) is None
+    assert proven.find(key, nobody_asks) is None
 
 
 def test_what_ends_while_the_identities_are_asked_is_not_remembered(proven, endings):
     key, asked = key_of(proven), proven.begin()
     endings.note()
     proven.remember(key, CALLER, asked)
-    assert proven.find(key) is None
+    assert proven.find(key, nobody_asks) is None
 
 
 def test_a_clock_that_is_set_back_makes_nothing_last(proven, clock):
     key = key_of(proven)
     proven.remember(key, CALLER, proven.begin())
     clock.advance(timedelta(seconds=-60))
-    assert proven.find(key) is None
+    assert proven.find(key, nobody_asks) is None
 
 
 def test_no_more_than_so_many_are_remembered(proven):
@@ -349,5 +436,5 @@ def test_no_more_than_so_many_are_remembered(proven):
     for number in range(1_100):
         proven.remember(number.to_bytes(32), CALLER, asked)
     assert len(proven._proven) == 1_000
-    assert proven.find((0).to_bytes(32)) is None
-    assert proven.find((1_099).to_bytes(32)) is CALLER
+    assert proven.find((0).to_bytes(32), nobody_asks) is None
+    assert proven.find((1_099).to_bytes(32), nobody_asks) is CALLER

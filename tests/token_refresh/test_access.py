@@ -12,13 +12,15 @@ from datetime import timedelta
 
 import pytest
 from latchpin.application import Application
-from latchpin.errors import NotFound
+from latchpin.errors import BackendUnavailable, NotFound
 from latchpin.gateways import access
 from latchpin.gateways.access import KEPT
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import CLIENT_ITSELF, Caller, Gateway, RegisteredClient
+from latchpin.workers.ahead import due_at
 from latchpin.workers.batching import Batcher
 from latchpin_admin_cli.taking_back import take_back
+from latchpin_testing import MovedClock
 
 from tests.support.gateway_in_process import ADMIN, ALICE
 from tests.token_refresh.conftest import add_gateway, open_application, put_token
@@ -199,7 +201,9 @@ async def test_nobody_is_given_anothers(here, gateway):
         assert await seen_by(here, gateway, Caller("eve@example.com")) == "mcp no token"
 
 
-async def test_one_trip_a_second_serves_a_caller(here, gateway, clock, monkeypatch):
+@pytest.fixture
+def asked(here: Application, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the store was asked for."""
     asked: list[str] = []
     for name in ("gateways", "tokens"):
         records = getattr(here.services.records, name)
@@ -209,12 +213,58 @@ async def test_one_trip_a_second_serves_a_caller(here, gateway, clock, monkeypat
             return await get(*given)
 
         monkeypatch.setattr(records, "get", counted)
+    return asked
+
+
+async def test_one_trip_a_second_serves_a_caller(here, gateway, clock, asked):
     for _ in range(20):
         await seen_by(here, gateway)
     assert asked == ["gateways", "tokens"]
     clock.advance(seconds=1)
     await seen_by(here, gateway)
     assert asked == ["gateways", "tokens"] * 2
+
+
+def until_due(clock: MovedClock) -> float:
+    """In seconds, from when something is read."""
+    return (due_at(clock(), KEPT) - clock()).total_seconds()
+
+
+async def test_who_goes_on_calling_does_not_wait_for_the_store(here, there, gateway, clock, asked):
+    first = await here.access.get(gateway.id, CALLER)
+    await renew(there, gateway)
+    clock.advance(seconds=until_due(clock))
+    assert {await here.access.get(gateway.id, CALLER) for _ in range(20)} == {first}
+    await here.access._renewing.close()
+    assert asked == ["gateways", "tokens"] * 2  # by one for all
+    clock.advance(seconds=0.5)  # the first reading would be too old
+    assert await seen_by(here, gateway) == "mcp alice-access-1"
+    assert asked == ["gateways", "tokens"] * 2
+
+
+@pytest.mark.parametrize("name", ["disconnect", "other allowed users", "removal"])
+async def test_what_is_found_to_have_ended_when_it_is_read_anew_ends_then(name, here, there, gateway, clock):
+    await seen_by(here, gateway)
+    await CHANGES[name].change(there, gateway)
+    clock.advance(seconds=until_due(clock))
+    await seen_by(here, gateway)
+    await here.access._renewing.close()
+    assert await seen_by(here, gateway) == CHANGES[name].after
+
+
+async def test_what_cannot_be_read_anew_serves_as_long_as_it_would(here, gateway, clock, monkeypatch):
+    async def away(*_: str) -> None:
+        raise BackendUnavailable("the store is away")
+
+    first = await here.access.get(gateway.id, CALLER)
+    monkeypatch.setattr(here.services.records.tokens, "get", away)
+    clock.advance(seconds=until_due(clock))
+    await here.access.get(gateway.id, CALLER)
+    await here.access._renewing.close()
+    assert await here.access.get(gateway.id, CALLER) is first
+    clock.advance(seconds=KEPT.total_seconds() - until_due(clock))
+    with pytest.raises(BackendUnavailable):
+        await here.access.get(gateway.id, CALLER)
 
 
 async def test_a_store_gives_gateway_and_token_in_one_trip(here, gateway, monkeypatch):

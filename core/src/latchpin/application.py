@@ -278,7 +278,8 @@ class Application:
 
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""
-        self.access.close()
+        await self.proven_callers.close()
+        await self.access.close()
         await self.authorization_callback.close()
         await self.connections.close()
         await self.people.close()

@@ -6,6 +6,7 @@ one read of gateway and token together. What holds all the same:
 - What another worker writes is seen within ``KEPT``, what this one writes at once: a connection that was ended or made
   anew, a person who left, a gateway that was changed or removed, other allowed users, a renewed token.
 - Only what lets a call pass is kept. What refuses one was read for it, so nobody waits for a right that they have.
+- Who calls again and again is not kept waiting either: what they call with is read anew before it is too old.
 - A gateway and its token are kept as one read gave them: a token that was issued for a gateway's new server does not
   meet its old URL. Nor does the old server's token meet the new URL: it is gone before the new URL is there, and for
   ``SETTLES`` after a change the token is read once more, after the gateway.
@@ -18,13 +19,16 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from latchpin.errors import BackendUnavailable, LatchpinError
 from latchpin.gateways.registry import check_known
 from latchpin.identity.allowance import may_use
 from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway
 from latchpin.oauth.lifetime import fresh_until
 from latchpin.services import Services
 from latchpin.tokens.service import TokenService, UsableToken
+from latchpin.workers.ahead import due_at
 from latchpin.workers.bounded import Bounded
+from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["KEPT", "MOST_KEPT", "Access", "AccessCache"]
 
@@ -58,6 +62,7 @@ class Access:
 class _Entry:
     access: Access
     read_at: datetime
+    due: datetime
     until: datetime
 
 
@@ -76,6 +81,7 @@ class AccessCache:
         self._tokens = tokens
         self._entries: Bounded[Key, _Entry] = Bounded(MOST_KEPT)
         self._timer: asyncio.TimerHandle | None = None
+        self._renewing: SharedTasks[Key, None] = SharedTasks()
         services.writes.listen(self._drop)
 
     def __len__(self) -> int:
@@ -90,15 +96,41 @@ class AccessCache:
             InvalidRequest: the caller named an account where nobody has one, or all share one.
             BackendUnavailable: the store cannot be asked.
         """
-        entry = self._entries.get((gateway_id, caller.email, caller.account))
-        if entry is None or not entry.read_at <= self._clock() < entry.until:  # a clock may be set back
-            return await self.read(gateway_id, caller)
-        return entry.access if may_use(entry.access.gateway, caller) else await self.read(gateway_id, caller)
+        key = (gateway_id, caller.email, caller.account)
+        entry, now = self._entries.get(key), self._clock()
+        if entry is None or not entry.read_at <= now < entry.until or not may_use(entry.access.gateway, caller):
+            return await self.read(gateway_id, caller)  # also where the clock was set back
+        if now >= entry.due:
+            self._renewing.begin(key, lambda: self._renew(key, caller, entry))
+        return entry.access
 
     async def read(self, gateway_id: str, caller: Caller) -> Access:
         """Look in the store, for who was refused with what ``get`` gave; raises as ``get`` does."""
         key = (gateway_id, caller.email, caller.account)
         self._entries.pop(key, None)
+        return await self._look(key, caller)
+
+    async def close(self) -> None:
+        """Forget everything, while the stores are still open."""
+        await self._renewing.close()
+        self._entries.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _renew(self, key: Key, caller: Caller, entry: _Entry) -> None:
+        """Read what an entry has anew; where that lets no call pass any more, the entry goes at once."""
+        try:
+            await self._look(key, caller)
+        except BackendUnavailable:
+            return
+        except LatchpinError:
+            pass  # who calls next reads for themselves, and is told
+        if self._entries.get(key) is entry:
+            del self._entries[key]
+
+    async def _look(self, key: Key, caller: Caller) -> Access:
+        gateway_id = key[0]
         written, now = self._writes.count, self._clock()
         # In one trip, whose order is the store's: it may serve the token's read with another caller's, made before.
         found, stored = await asyncio.gather(
@@ -117,19 +149,12 @@ class AccessCache:
             self._keep(key, access, now)
         return access
 
-    def close(self) -> None:
-        """Forget everything."""
-        self._entries.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _keep(self, key: Key, access: Access, now: datetime) -> None:
         until = now + KEPT
         if access.token is not None:
             until = min(until, fresh_until(access.token.stored))
         self._entries.pop(key, None)  # so that the oldest is the first
-        self._entries[key] = _Entry(access, now, until)
+        self._entries[key] = _Entry(access, now, due_at(now, KEPT), until)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(KEPT.total_seconds(), self._sweep)
 

@@ -20,6 +20,7 @@ from latchpin.model import Caller, Evidence
 from latchpin.services import Services
 
 __all__ = [
+    "ask_identities",
     "current_caller",
     "evidence_of",
     "forget_caller",
@@ -125,22 +126,29 @@ async def _remembered_or_asked(request: Request) -> Caller | None:
     proven: ProvenCallers = request.app.state.application.proven_callers
     key = proven.key_of(request.scope["headers"], request.scope.get(_RESOURCE))
     if key is None:
-        return await _ask(request)
-    caller = proven.find(key)
+        return await ask_identities(request)
+    caller = proven.find(key, lambda: ask_identities(request))
     if caller is None:
         asked = proven.begin()
-        caller = await _ask(request)
+        caller = await ask_identities(request)
         if caller is not None:
             proven.remember(key, caller, asked)
     return caller
 
 
-async def _ask(request: Request) -> Caller | None:
-    """Ask the identities; whatever they say, who is out is nobody here.
+async def ask_identities(request: Request, *, resource: str | None = None) -> Caller | None:
+    """Who is asking, as the identities say now; whatever they say, who is out is nobody here.
+
+    Args:
+        request: what came.
+        resource: as for ``require_caller``.
 
     Raises:
         NotSignedIn: as ``current_caller`` does, or the person is out.
+        BackendUnavailable, UpstreamError: what would decide it cannot be asked.
     """
+    if resource is not None:
+        request.scope[_RESOURCE] = resource
     services = services_of(request)
     caller = await _identify(services, evidence_of(request))
     if caller is None:

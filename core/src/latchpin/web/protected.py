@@ -17,7 +17,7 @@ from latchpin.model import Caller
 from latchpin.model.urls import origin_of
 from latchpin.settings.core import CoreSettings
 from latchpin.web.hosts import read_header
-from latchpin.web.identity import require_caller
+from latchpin.web.identity import ask_identities, require_caller
 
 __all__ = [
     "WELL_KNOWN",
@@ -62,11 +62,15 @@ async def require_program(scope: Scope, settings: CoreSettings, path: str) -> Ca
         check_origin(origins, read_header(scope, b"sec-fetch-site"), origin_of(settings.base_url).encode())
     bare = [(name, value) for name, value in headers if name != b"cookie"] if b"cookie" in names else headers
     resource = settings.base_url + path
+
+    def request() -> Request:
+        return Request({**scope, "headers": bare})
+
     proven: ProvenCallers = scope["app"].state.application.proven_callers
-    caller = proven.recall(bare, resource)
+    caller = proven.recall(bare, resource, lambda: ask_identities(request(), resource=resource))
     if caller is not None:  # as nearly always: a request is copied for the others only
         return caller
-    return await require_caller(Request({**scope, "headers": bare}), resource=resource)
+    return await require_caller(request(), resource=resource)
 
 
 def check_origin(origins: Sequence[bytes], fetch_site: bytes, own: bytes) -> None:
