@@ -50,9 +50,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the environment before ``.env``, and of each what its files hold."""
-        places = tuple(each.env_vars for each in (env_settings, dotenv_settings) if isinstance(each, EnvSettingsSource))
-        return init_settings, SecretFiles(settings_cls, places), env_settings, dotenv_settings, file_secret_settings
+        """Read the environment before ``.env``, and of each what its files hold.
+
+        Most models are set nowhere: a place that has none of a model's variables is not asked for each field.
+        """
+        ours = {name.lower() for name in (*settings_cls.model_fields, *variables(settings_cls))}
+        both = [each for each in (env_settings, dotenv_settings) if isinstance(each, EnvSettingsSource)]
+        asked = [each for each in both if not ours.isdisjoint(each.env_vars)]
+        files = [SecretFiles(settings_cls, tuple(each.env_vars for each in asked))] if asked else []
+        return init_settings, *files, *asked, file_secret_settings
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -67,18 +68,26 @@ ROOTS: Final = ("/v0.1/servers", "/v0/servers")
 
 def make_router() -> APIRouter:
     """A router with the registry: for everybody, or for who is signed in, as the setting says."""
-    public = load(RegistrySettings).registry_public
+    return _route(_Everything().show) if load(RegistrySettings).registry_public else _route_own()
+
+
+@cache
+def _route_own() -> APIRouter:
+    return _route(_show_own, 401)
+
+
+def _route(reader: Callable[..., Any], *refusals: int) -> APIRouter:
+    """A router whose requests are all read by ``reader``, which may refuse them with these statuses."""
     router = APIRouter(route_class=_OpenRoute, tags=["metadata"])
-    reader = Depends(_Everything().show if public else _show_own)
     for root in ROOTS:
         for path, handler, summary, model in _ENDPOINTS:
             router.add_api_route(
                 root + path,
                 handler,
-                dependencies=[reader],
+                dependencies=[Depends(reader)],
                 summary=summary,
                 response_model=None,
-                responses={200: {"model": model}, **problems(*(() if public else (401,)), *((404,) if path else ()))},
+                responses={200: {"model": model}, **problems(*refusals, *((404,) if path else ()))},
                 include_in_schema=root == ROOTS[0],
             )
             router.add_api_route(root + path, allow_pages, methods=["OPTIONS"], include_in_schema=False)
