@@ -22,8 +22,10 @@ from latchpin_authorization_server.grants.consents import CONSENTS
 from latchpin_authorization_server.identity import AccessTokenIdentity
 from latchpin_authorization_server.people.applications import Applications
 from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity
+from latchpin_authorization_server.personal_tokens.service import open_personal_tokens
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_authorization_server.settings import AuthorizationServerSettings
+from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_demo.browser import Browser
 
 from tests.authorization_server.conftest import StockClient, answer_of
@@ -173,9 +175,10 @@ async def test_who_is_ended_while_they_make_a_personal_token_has_none_when_they_
         await gateway.application.people.end(email, OPERATOR, way="command")
 
     monkeypatch.setattr(server, "check_not_signed_out", ended_a_moment_later)
-    _, text = await server.personal_tokens.create(ALICE, name="Report", actor=ALICE)
+    tokens = await open_personal_tokens(gateway.application.services.context)
+    _, text = await tokens.create(ALICE, name="Report", actor=ALICE)
     await gateway.application.people.restore(ALICE, OPERATOR)
-    identity = PersonalTokenIdentity(server.personal_tokens, server.revocations)
+    identity = PersonalTokenIdentity(tokens, server.revocations)
     evidence = Evidence(headers={"authorization": (f"Bearer {text}",)}, peer="", cookies={}, resource=f"{BASE}/mcp")
     with pytest.raises(NotSignedIn, match="has ended"):
         await identity.identify(evidence)
@@ -221,7 +224,7 @@ async def test_what_is_under_way_for_a_grant_ends_with_it(
     await application.departures.look()
     assert ended == []
     if way == "revocation":
-        await server.token_endpoint.revoke(
+        await TokenEndpoint(server).revoke(
             None, {"client_id": stock.client["client_id"], "token": tokens["refresh_token"]}
         )
     else:

@@ -16,10 +16,10 @@ from latchpin.contracts import Endings
 from latchpin.model import Caller, Evidence
 from latchpin.settings import load
 from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity
-from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS
-from latchpin_authorization_server.personal_tokens.service import MOST
+from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS, PersonalTokenRecords
+from latchpin_authorization_server.personal_tokens.service import MOST, PersonalTokens, open_personal_tokens
 from latchpin_authorization_server.personal_tokens.token import parse_token
-from latchpin_authorization_server.server import AuthorizationServer, open_server
+from latchpin_authorization_server.server import AuthorizationServer
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_demo.browser import Browser
 
@@ -51,11 +51,12 @@ async def nobody(gateway: InnerGateway) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def elsewhere(gateway: InnerGateway) -> AuthorizationServer:
-    """Another worker's authorization server, on the same store."""
+def elsewhere(gateway: InnerGateway) -> PersonalTokens:
+    """Another worker's, on the same store."""
     context: Any = copy(gateway.application.services.context)
     context.endings = Endings()
-    return AuthorizationServer(load(AuthorizationServerSettings), context)
+    server = AuthorizationServer(load(AuthorizationServerSettings), context)
+    return PersonalTokens(PersonalTokenRecords(context.collection(PERSONAL_TOKENS)), server)
 
 
 async def make(alice: httpx.AsyncClient, **wishes: Any) -> dict[str, Any]:
@@ -127,18 +128,18 @@ async def test_it_ends_at_once_here_and_within_a_second_elsewhere(
     alice: httpx.AsyncClient,
     nobody: httpx.AsyncClient,
     connected: str,
-    elsewhere: AuthorizationServer,
+    elsewhere: PersonalTokens,
 ):
     gateway.clock.stop()
     made = await make(alice)
     presented = parse_token(made["token"])
     assert presented is not None
     assert await call(nobody, connected, made["token"]) == 200
-    assert await elsewhere.personal_tokens.find(presented) is not None
+    assert await elsewhere.find(presented) is not None
     assert (await alice.delete(f"{TOKENS}/{made['personal_token']['id']}")).json()["success"] is True
     assert await call(nobody, connected, made["token"]) == 401
     gateway.clock.advance(seconds=1)
-    assert await elsewhere.personal_tokens.find(presented) is None
+    assert await elsewhere.find(presented) is None
 
 
 async def test_what_is_under_way_for_it_ends_with_it(gateway: InnerGateway, alice: httpx.AsyncClient, connected: str):
@@ -197,7 +198,7 @@ async def test_its_use_is_written_once_an_hour(
 ):
     gateway.clock.stop()
     made = await make(alice)
-    tokens = (await open_server(gateway.application.services.context)).personal_tokens
+    tokens = await open_personal_tokens(gateway.application.services.context)
     revisions, moments = set(), set()
     for minutes in (0, 30, 29, 1):
         gateway.clock.advance(minutes=minutes)

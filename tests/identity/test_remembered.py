@@ -18,6 +18,7 @@ from latchpin.model import Caller
 from latchpin_authorization_server.grants.grant import Grant
 from latchpin_authorization_server.identity import AccessTokenIdentity, Standing
 from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity
+from latchpin_authorization_server.personal_tokens.service import open_personal_tokens
 from latchpin_authorization_server.personal_tokens.token import parse_token
 from latchpin_authorization_server.server import open_server
 from latchpin_testing import MovedClock
@@ -63,9 +64,9 @@ async def bearer(one: InnerGateway, entry: str) -> tuple[str, End]:
 
 
 async def personal(one: InnerGateway, entry: str) -> tuple[str, End]:
-    server = await open_server(one.application.services.context)
-    token, text = await server.personal_tokens.create(ALICE, name="Report", actor=ALICE)
-    return text, lambda: server.personal_tokens.end(token.id, Caller(ALICE))
+    tokens = await open_personal_tokens(one.application.services.context)
+    token, text = await tokens.create(ALICE, name="Report", actor=ALICE)
+    return text, lambda: tokens.end(token.id, Caller(ALICE))
 
 
 async def personal_of_a_leaver(one: InnerGateway, entry: str) -> tuple[str, End]:
@@ -220,7 +221,7 @@ async def test_a_token_for_one_endpoint_is_not_remembered_for_another(gateway: I
 
 async def test_a_personal_token_that_ends_while_it_is_read_is_not_remembered(gateway, monkeypatch):
     gateway.clock.stop()
-    tokens = (await open_server(gateway.application.services.context)).personal_tokens
+    tokens = await open_personal_tokens(gateway.application.services.context)
     token, text = await tokens.create(ALICE, name="Report", actor=ALICE)
     presented = parse_token(text)
     assert presented is not None

@@ -21,6 +21,7 @@ from latchpin_authorization_server.grants.grant import Grant
 from latchpin_authorization_server.grants.records import GrantRecords
 from latchpin_authorization_server.people.applications import Applications
 from latchpin_authorization_server.personal_tokens.records import PersonalTokenRecords
+from latchpin_authorization_server.personal_tokens.service import open_personal_tokens
 from latchpin_authorization_server.personal_tokens.token import PersonalToken, make_token
 from latchpin_authorization_server.server import open_server
 from latchpin_config.marks import Mark, Marks
@@ -157,7 +158,7 @@ async def test_all_that_people_allowed_is_listed(gateway: InnerGateway, monkeypa
 
     monkeypatch.setattr(PersonalTokenRecords, "list", tokens)
     monkeypatch.setattr(GrantRecords, "of_everybody", grants)
-    assert len(await server.personal_tokens.list(ADMINISTRATOR)) == TOO_MANY
+    assert len(await (await open_personal_tokens(gateway.application.services.context)).list(ADMINISTRATOR)) == TOO_MANY
     assert len(await Applications(server).list(ADMINISTRATOR)) == TOO_MANY
 
 

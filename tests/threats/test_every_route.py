@@ -14,6 +14,7 @@ from latchpin.identity.sessions import end_session, parse_session, session_cooki
 from latchpin.model import Caller, Evidence
 from latchpin_api_docs.description import describe_api
 from latchpin_authorization_server.grants.grant import Grant, make_grant
+from latchpin_authorization_server.personal_tokens.service import open_personal_tokens
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 
 from tests.providers import FaultSwitch
@@ -273,7 +274,7 @@ class Hers:
             await records.gateways.list(),
             await records.clients.list(),
             [grant async for grant in self._server.grants.of_person(ALICE)],
-            await self._server.personal_tokens.list(Caller(ALICE)),
+            await (await open_personal_tokens(self._services.context)).list(Caller(ALICE)),
         ]
 
     def words(self) -> list[str]:
@@ -290,7 +291,8 @@ async def hers(gateway: InnerGateway, provider: FaultSwitch) -> Hers:
     ids = {"gateway_id": connected.id, "flow_id": flow, "client_id": client.client_id, "row_id": client.id}
     server = await open_server(gateway.application.services.context)
     grant = await allowed(server, client.client_id)
-    token, _ = await server.personal_tokens.create(ALICE, name="Report", actor=ALICE)
+    tokens = await open_personal_tokens(gateway.application.services.context)
+    token, _ = await tokens.create(ALICE, name="Report", actor=ALICE)
     ids |= {"grant_id": grant.id, "token_id": token.id}
     return Hers(connected, server, nowhere() | ids)
 

@@ -1,4 +1,7 @@
-"""The core's packages lie in layers: each imports from those below it, and each library has its places."""
+"""The core's packages lie in layers: each imports from those below it, and each library has its places.
+
+No distribution has modules that import each other in a circle, not for types either.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ import ast
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-CORE = Path(__file__).resolve().parents[2] / "core" / "src" / "latchpin"
+ROOT = Path(__file__).resolve().parents[2]
+CORE = ROOT / "core" / "src" / "latchpin"
+FOLDERS = (CORE, *ROOT.glob("plugins/*/src/*"), *ROOT.glob("examples/*/src/*"))
+DISTRIBUTIONS = sorted(path for path in FOLDERS if path.is_dir())
 
 LAYERS = (
     "lazily",
@@ -106,3 +113,32 @@ def test_nothing_is_imported_from_above():
 def test_a_library_is_imported_only_where_it_belongs(library: str):
     packages = {each.package for each in imports() if each.module.partition(".")[0] == library}
     assert packages == ONLY_IN[library]
+
+
+def module_imports(folder: Path) -> dict[str, set[str]]:
+    """Each module of a distribution, with the others of it that it imports."""
+    prefix = folder.parent
+    files = {".".join(path.relative_to(prefix).with_suffix("").parts): path for path in folder.rglob("*.py")}
+    modules = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    found: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        named = set[str]()
+        for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named.update(each.name for each in node.names)
+            else:
+                assert not node.level, f"{path} imports relatively"
+                module = node.module or ""
+                inner = {f"{module}.{each.name}" for each in node.names}
+                named.update((inner & modules.keys()) or {module})
+        found[name] = (named & modules.keys()) - {name}
+    return found
+
+
+@pytest.mark.parametrize("folder", DISTRIBUTIONS, ids=lambda folder: folder.name)
+def test_no_modules_import_each_other_in_a_circle(folder: Path):
+    graph = module_imports(folder)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))

@@ -42,10 +42,11 @@ async def _open_personal_tokens(
     _settings: AuthorizationServerSettings, context: latchpin.Context
 ) -> AsyncIterator[Identity]:
     from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity  # noqa: PLC0415
+    from latchpin_authorization_server.personal_tokens.service import open_personal_tokens  # noqa: PLC0415
     from latchpin_authorization_server.server import open_server  # noqa: PLC0415
 
     server = await open_server(context)
-    yield PersonalTokenIdentity(server.personal_tokens, server.revocations)
+    yield PersonalTokenIdentity(await open_personal_tokens(context), server.revocations)
 
 
 @asynccontextmanager

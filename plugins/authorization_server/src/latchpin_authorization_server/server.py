@@ -1,4 +1,4 @@
-"""The authorization server, put together once for each process over what the gateway gave it."""
+"""What the endpoints stand on: all that the authorization server keeps and knows, opened once for each process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.directory import ClientDirectory
 from latchpin_authorization_server.clients.documents import DOCUMENTS, ClientDocuments
 from latchpin_authorization_server.clients.records import CLIENTS, ClientRecords
-from latchpin_authorization_server.clients.registration import Registration
 from latchpin_authorization_server.devices.guesses import GUESSES, Guesses
 from latchpin_authorization_server.devices.records import DEVICES, Devices
 from latchpin_authorization_server.facts import CLIENT_DELETED, GRANT_ALLOWED, GRANT_ENDED, GRANT_MISUSED
@@ -30,11 +29,8 @@ from latchpin_authorization_server.grants.records import GRANTS, GrantRecords
 from latchpin_authorization_server.grants.requests import REQUESTS, PendingRequests
 from latchpin_authorization_server.identity import Standing, name_grant, name_service
 from latchpin_authorization_server.issuers import CompanyTokens, Issuers
-from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS, PersonalTokenRecords
-from latchpin_authorization_server.personal_tokens.service import PersonalTokens
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_authorization_server.single_use import use_up
-from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_authorization_server.tokens.access_tokens import AccessTokens
 from latchpin_authorization_server.tokens.signing_keys import SigningKeys
 
@@ -84,7 +80,6 @@ class AuthorizationServer:
         )
         assertions = ClientAssertions(context.base_url, context.upstream, context.kept, context.clock)
         self.clients = ClientDirectory(self.client_records, self.documents, assertions)
-        self.registration = Registration(self)
         self.standing = Standing(self.grants.stands, context.clock, context.endings)
         self.standing_clients = Standing(self._is_client_of, context.clock, context.endings)
         self.revocations = SessionRevocations(context.kept, context.clock, context.endings)
@@ -98,8 +93,6 @@ class AuthorizationServer:
         )
         self.id_jag_issuers = Issuers(settings.id_jag_issuers, context, name="ID_JAG_ISSUERS")
         self.company = company
-        self.token_endpoint = TokenEndpoint(self)
-        self.personal_tokens = PersonalTokens(PersonalTokenRecords(context.collection(PERSONAL_TOKENS)), self)
         self._kept_on: Bounded[str, date] = Bounded(_MOST_SEEN)
 
     def check_on(self) -> None:

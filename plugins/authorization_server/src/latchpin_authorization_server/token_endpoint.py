@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin_authorization_server.clients.authentication import authenticate
 from latchpin_authorization_server.errors import OAuthError
@@ -12,9 +12,7 @@ from latchpin_authorization_server.grant_types.jwt_bearer import JWT_BEARER
 from latchpin_authorization_server.grant_types.request import FindResource, OwesAuthorization, TokenRequest
 from latchpin_authorization_server.grant_types.token_exchange import TOKEN_EXCHANGE
 from latchpin_authorization_server.grants.grant import Grant, parse_presented
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["TokenEndpoint"]
 

@@ -12,8 +12,8 @@ from latchpin.sdk.settings import CoreSettings
 
 from latchpin_key_ring.counting import count_rows
 from latchpin_key_ring.live import SEALING, live_ring
-from latchpin_key_ring.plugin import NAME
 from latchpin_key_ring.reporting import report_on
+from latchpin_key_ring.ring import NAME
 from latchpin_key_ring.tending import count_strangers
 
 __all__ = ["check_rotation"]

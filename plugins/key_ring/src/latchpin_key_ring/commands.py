@@ -20,9 +20,9 @@ from latchpin_key_ring.counting import count_rows, uses_of
 from latchpin_key_ring.errors import KeyInUse
 from latchpin_key_ring.facts import KEY_ROTATED, KEYS_RESEALED
 from latchpin_key_ring.live import TOLERANT, LiveRing, live_ring
-from latchpin_key_ring.plugin import NAME
 from latchpin_key_ring.reporting import KeyReport, Report, report_on
 from latchpin_key_ring.resealing import Outcome, progress_of, reseal_rows
+from latchpin_key_ring.ring import NAME
 from latchpin_key_ring.rotating import announce, promote, wrap_anew
 from latchpin_key_ring.showing import show_report
 from latchpin_key_ring.tending import strangers

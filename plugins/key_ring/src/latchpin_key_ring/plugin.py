@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import latchpin
 from latchpin.contracts import BackgroundTask, Check, Command, Every, Gauge, KeySource
 
+from latchpin_key_ring.ring import NAME
+
 if TYPE_CHECKING:
     from latchpin.contracts import CheckContext, Finding
     from latchpin.sdk.gateway import Application
@@ -22,8 +24,6 @@ __all__ = [
     "latchpin_gauges",
     "latchpin_key_source",
 ]
-
-NAME = "ring"
 
 
 @asynccontextmanager

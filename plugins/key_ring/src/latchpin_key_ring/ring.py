@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Literal, get_args
 
-__all__ = ["KeyState", "Ring", "RingKey", "dump_ring", "parse_ring"]
+__all__ = ["NAME", "KeyState", "Ring", "RingKey", "dump_ring", "parse_ring"]
 
+NAME = "ring"
+"""What KEY_SOURCE says to select it."""
 KeyState = Literal["announced", "current", "earlier", "proving"]
 
 

@@ -12,9 +12,8 @@ from latchpin.sdk.settings import CoreSettings
 from latchpin_oidc_login.causes import PROVIDER_FAILED
 from latchpin_oidc_login.discovery import Discovery
 from latchpin_oidc_login.metadata import OpenIdProvider
-from latchpin_oidc_login.plugin import BACK_CHANNEL
+from latchpin_oidc_login.paths import BACK_CHANNEL, CALLBACK
 from latchpin_oidc_login.settings import OidcLoginSettings
-from latchpin_oidc_login.sign_in import CALLBACK
 
 __all__ = ["check_sign_in"]
 

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 import latchpin
 from latchpin.contracts import Backend, Check, CheckContext, Context, Finding, Groups, SignIn, SignInOffer
 
+from latchpin_oidc_login.paths import BEGIN, SIGN_OUT
+
 if TYPE_CHECKING:
     from latchpin_oidc_login.settings import OidcLoginSettings
 
 __all__ = ["latchpin_checks", "latchpin_groups", "latchpin_routes", "latchpin_sign_ins"]
-
-BEGIN = "/login/oidc"
-SIGN_OUT = "/login/oidc/sign-out"
-BACK_CHANNEL = "/login/oidc/backchannel-logout"
-"""Where the provider says that somebody signed out there, below BASE_URL."""
 
 
 def _describe(settings: OidcLoginSettings) -> SignIn | None:

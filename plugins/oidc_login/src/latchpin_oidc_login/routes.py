@@ -22,9 +22,9 @@ from latchpin.sdk.sign_in import (
 from latchpin.sdk.web import application_of
 
 from latchpin_oidc_login.logout_token import LogoutRefused, read_logout_token
-from latchpin_oidc_login.plugin import BACK_CHANNEL, BEGIN, SIGN_OUT
+from latchpin_oidc_login.paths import BACK_CHANNEL, BEGIN, CALLBACK, SIGN_OUT
 from latchpin_oidc_login.settings import OidcLoginSettings
-from latchpin_oidc_login.sign_in import CALLBACK, OidcSignIn
+from latchpin_oidc_login.sign_in import OidcSignIn
 
 __all__ = ["build_router"]
 

@@ -26,6 +26,7 @@ from latchpin_oidc_login.errors import StateInvalid, explain
 from latchpin_oidc_login.groups import keep_groups
 from latchpin_oidc_login.known import KnownAtProvider
 from latchpin_oidc_login.metadata import OpenIdProvider
+from latchpin_oidc_login.paths import CALLBACK
 from latchpin_oidc_login.person import Person
 from latchpin_oidc_login.redemption import CodeRedemption, Redeemed
 from latchpin_oidc_login.settings import OidcLoginSettings
@@ -39,9 +40,8 @@ from latchpin_oidc_login.state import (
     read_claims,
 )
 
-__all__ = ["CALLBACK", "OidcSignIn", "SignedIn"]
+__all__ = ["OidcSignIn", "SignedIn"]
 
-CALLBACK = "/login/oidc/callback"
 """Where the provider sends the browser back, below BASE_URL."""
 
 

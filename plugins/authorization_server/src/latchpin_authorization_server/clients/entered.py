@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin.errors import Conflict, NotFound, RecordConflict
 from latchpin.model import Caller
@@ -15,9 +15,7 @@ from latchpin_authorization_server.clients.records import StoredClient
 from latchpin_authorization_server.clients.registration import issue_secret
 from latchpin_authorization_server.facts import CLIENT_CHANGED, CLIENT_ENTERED
 from latchpin_authorization_server.grant_types import GRANT_TYPES
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["EnteredClient", "KeptClients", "describe_client"]
 

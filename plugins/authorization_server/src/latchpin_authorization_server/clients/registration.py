@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin.errors import RecordConflict
 from latchpin.model import CLIENT_ITSELF
@@ -17,9 +17,7 @@ from latchpin_authorization_server.clients.records import StoredClient
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.facts import CLIENT_CHANGED, CLIENT_REGISTERED
 from latchpin_authorization_server.random_secrets import hash_secret, is_secret
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["Registered", "Registration", "issue_secret"]
 

@@ -12,7 +12,7 @@ from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, pr
 from latchpin.sdk.hooks import GROUPS
 from latchpin.sdk.identity import parse_email
 
-from latchpin_authorization_server.commands.opening import open_server
+from latchpin_authorization_server.commands.opening import open_personal_tokens
 from latchpin_authorization_server.personal_tokens.token import PersonalToken, describe_token
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def create(
     async def work() -> str:
         async with opened(GROUPS) as application:
             resources = tuple([await _endpoint_of(application, which, owner) for which in gateway or ()])
-            tokens = (await open_server(application)).personal_tokens
+            tokens = await open_personal_tokens(application)
             _, text = await tokens.create(owner.email, name=name, resources=resources, days=days, actor=OPERATOR.email)
             return text
 
@@ -61,7 +61,7 @@ def list_all(
 
     async def work() -> list[PersonalToken]:
         async with opened() as application:
-            return await (await open_server(application)).personal_tokens.list(OPERATOR, user=email)
+            return await (await open_personal_tokens(application)).list(OPERATOR, user=email)
 
     found = run(work())
     if as_json:
@@ -86,7 +86,7 @@ def end(token_id: Annotated[str, typer.Argument(help="Its id, as 'latchpin perso
 
     async def work() -> PersonalToken:
         async with opened() as application:
-            return await (await open_server(application)).personal_tokens.end(token_id, OPERATOR)
+            return await (await open_personal_tokens(application)).end(token_id, OPERATOR)
 
     token = run(work())
     sys.stdout.write(f"Ended: {token.name} of {token.email}\n")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin.model import VIA_ACCESS_TOKEN, Caller
 
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.request import TokenRequest, build_answer
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["CLIENT_CREDENTIALS", "give_service_token"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin.errors import RecordConflict
 from latchpin.sdk.oauth import S256
@@ -12,9 +12,7 @@ from latchpin.sdk.oauth import S256
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.request import TokenRequest, give
 from latchpin_authorization_server.grants.grant import Grant, parse_presented
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["redeem_code"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin.errors import NotSignedIn, RecordConflict
 
@@ -11,9 +11,7 @@ from latchpin_authorization_server.devices.device import Device, Poll
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.request import TokenRequest, give
 from latchpin_authorization_server.grants.grant import make_redeemed_grant
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["DEVICE_CODE", "redeem_device_code"]
 

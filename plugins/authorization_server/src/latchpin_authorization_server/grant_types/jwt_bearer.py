@@ -8,7 +8,7 @@ decided which application may do what for whom.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 from latchpin.errors import InvalidRequest, UpstreamError
@@ -19,10 +19,8 @@ from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.request import TokenRequest, check_for_company, give_once
 from latchpin_authorization_server.issuers import LEEWAY_SECONDS, read_address
 from latchpin_authorization_server.metadata import SCOPE
+from latchpin_authorization_server.server import AuthorizationServer
 from latchpin_authorization_server.single_use import LONGEST_NAME
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["JWT_BEARER", "redeem_assertion"]
 

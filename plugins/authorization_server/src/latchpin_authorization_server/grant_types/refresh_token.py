@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin.errors import RecordConflict
 from latchpin.model import Caller
@@ -10,9 +10,7 @@ from latchpin.model import Caller
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.request import TokenRequest, give
 from latchpin_authorization_server.grants.grant import Grant, parse_presented
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["refresh"]
 

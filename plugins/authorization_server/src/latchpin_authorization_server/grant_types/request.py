@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin.contracts import ProtectedResource
 from latchpin.errors import NotSignedIn
@@ -15,9 +15,7 @@ from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grants.grant import Grant, make_redeemed_grant
 from latchpin_authorization_server.metadata import SCOPE
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = [
     "FindResource",
@@ -54,7 +52,7 @@ class TokenRequest:
     owes_authorization: OwesAuthorization = field(repr=False)
 
 
-GrantType = Callable[["AuthorizationServer", TokenRequest], Awaitable[dict[str, Any]]]
+GrantType = Callable[[AuthorizationServer, TokenRequest], Awaitable[dict[str, Any]]]
 """Raises OAuthError where nothing is given, and BackendUnavailable where the store cannot be asked."""
 
 

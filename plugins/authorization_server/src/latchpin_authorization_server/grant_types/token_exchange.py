@@ -7,7 +7,7 @@ it says so at one.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 from latchpin.errors import InvalidRequest, UpstreamError
@@ -17,9 +17,7 @@ from latchpin.sdk.oauth import LONGEST_ASSERTION
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.request import TokenRequest, check_for_company, give_once
 from latchpin_authorization_server.issuers import CompanyTokens, read_address
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["TOKEN_EXCHANGE", "exchange"]
 

@@ -6,15 +6,13 @@ import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latchpin.errors import Forbidden, NotFound
 from latchpin.model import Caller
 
 from latchpin_authorization_server.grants.grant import Grant
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["AllowedClient", "Applications", "describe_grant", "group_by_client"]
 

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import builtins
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from latchpin.contracts import Context
 from latchpin.errors import Conflict, Forbidden, InvalidRequest, NotFound, RecordConflict
 from latchpin.model import Caller
 from latchpin.sdk.workers import Bounded
 
 from latchpin_authorization_server.facts import PERSONAL_TOKEN_ENDED, PERSONAL_TOKEN_MADE
 from latchpin_authorization_server.identity import REMEMBERED
-from latchpin_authorization_server.personal_tokens.records import PersonalTokenRecords
+from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS, PersonalTokenRecords
 from latchpin_authorization_server.personal_tokens.token import (
     PersonalToken,
     PresentedToken,
     make_token,
     name_personal_token,
 )
+from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_authorization_server.shown_text import one_line
 
-if TYPE_CHECKING:
-    from latchpin_authorization_server.server import AuthorizationServer
-
-__all__ = ["DEFAULT_DAYS", "MOST", "PersonalTokens"]
+__all__ = ["DEFAULT_DAYS", "MOST", "PersonalTokens", "open_personal_tokens"]
 
 DEFAULT_DAYS = 90
 """How long one lasts where nobody says otherwise, unless the setting allows less."""
@@ -176,6 +175,17 @@ class PersonalTokens:
         self._server.endings.note()
         if ended:
             await self._server.activity.tell(PERSONAL_TOKEN_ENDED, actor=actor, subject=token.email, token_id=token.id)
+
+
+async def open_personal_tokens(context: Context) -> PersonalTokens:
+    """The process's personal access tokens."""
+    server = await open_server(context)
+
+    @asynccontextmanager
+    async def opener() -> AsyncIterator[PersonalTokens]:
+        yield PersonalTokens(PersonalTokenRecords(context.collection(PERSONAL_TOKENS)), server)
+
+    return await context.shared("personal-tokens", opener)
 
 
 def _parse_name(text: str) -> str:

@@ -28,7 +28,7 @@ from latchpin.sdk.web import (
 from pydantic import BaseModel, Field
 from starlette.datastructures import FormData
 
-from latchpin_authorization_server.personal_tokens.service import PersonalTokens
+from latchpin_authorization_server.personal_tokens.service import PersonalTokens, open_personal_tokens
 from latchpin_authorization_server.personal_tokens.token import PersonalToken, describe_token
 from latchpin_authorization_server.server import open_server
 from latchpin_authorization_server.web.documents import (
@@ -54,7 +54,7 @@ async def tokens_of(application: Application) -> PersonalTokens:
     server = await open_server(application.services.context)
     if not server.settings.personal_tokens_enabled:
         raise NotFound("there are no personal access tokens here", remedy="Let the application sign in by itself.")
-    return server.personal_tokens
+    return await open_personal_tokens(application.services.context)
 
 
 # -- the page ---------------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from fastapi.responses import JSONResponse, Response
 from latchpin.errors import NotFound
 from latchpin.sdk.web import application_of, services_of
 
-from latchpin_authorization_server.clients.registration import Registered
+from latchpin_authorization_server.clients.registration import Registered, Registration
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grants.requests import only_values
 from latchpin_authorization_server.metadata import PATHS, build_metadata
 from latchpin_authorization_server.resources import find_for_person, owes_authorization
 from latchpin_authorization_server.server import AuthorizationServer, open_server
+from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_authorization_server.web.asker import address_of
 from latchpin_authorization_server.web.described import (
     KEYS,
@@ -55,7 +56,7 @@ async def show_server_metadata(request: Request, path: str) -> Response:
     if path.rstrip("/") not in {"", settings.base_path}:  # a proxy in front may serve the prefix alone
         raise NotFound("there is no authorization server of that path")
     server = await server_of(request)
-    document = build_metadata(server.issuer, server.settings, grant_types=server.token_endpoint.grant_types)
+    document = build_metadata(server.issuer, server.settings, grant_types=TokenEndpoint(server).grant_types)
     return JSONResponse(document, headers=_PUBLIC)
 
 
@@ -74,7 +75,7 @@ async def give_token(request: Request) -> Response:
         form = await read_form(request)
         application = application_of(request)
         find, owes = partial(find_for_person, application), partial(owes_authorization, application)
-        answer = await server.token_endpoint.answer(request.headers.get("authorization"), form, find, owes)
+        answer = await TokenEndpoint(server).answer(request.headers.get("authorization"), form, find, owes)
     except OAuthError as exc:
         return refuse(exc)
     return JSONResponse(answer, headers=NEVER_CACHED)
@@ -85,7 +86,7 @@ async def revoke_token(request: Request) -> Response:
     """The revocation endpoint (RFC 7009)."""
     server = await server_of(request)
     try:
-        await server.token_endpoint.revoke(request.headers.get("authorization"), await read_form(request))
+        await TokenEndpoint(server).revoke(request.headers.get("authorization"), await read_form(request))
     except OAuthError as exc:
         return refuse(exc)
     return Response(status_code=200, headers=NEVER_CACHED)
@@ -99,7 +100,7 @@ async def register_client(request: Request) -> Response:
         raise NotFound("clients do not register themselves here")
     address = address_of(request)
     try:
-        registered = await server.registration.register(await _read_object(request), address=address)
+        registered = await Registration(server).register(await _read_object(request), address=address)
     except OAuthError as exc:
         return refuse(exc)
     return JSONResponse(_tell(registered, server), status_code=201, headers=NEVER_CACHED)
@@ -110,7 +111,7 @@ async def read_registration(request: Request, client_id: str) -> Response:
     """What a client registered, for itself (RFC 7592 section 2.1)."""
     server = await server_of(request)
     try:
-        registered = await server.registration.read(client_id, _read_management_token(request))
+        registered = await Registration(server).read(client_id, _read_management_token(request))
     except OAuthError as exc:
         return refuse(exc)
     return JSONResponse(_tell(registered, server), headers=NEVER_CACHED)
@@ -122,8 +123,8 @@ async def change_registration(request: Request, client_id: str) -> Response:
     server = await server_of(request)
     try:
         token = _read_management_token(request)
-        await server.registration.read(client_id, token)  # who may not manage it learns nothing of what is wrong
-        registered = await server.registration.change(client_id, token, await _read_object(request))
+        await Registration(server).read(client_id, token)  # who may not manage it learns nothing of what is wrong
+        registered = await Registration(server).change(client_id, token, await _read_object(request))
     except OAuthError as exc:
         return refuse(exc)
     return JSONResponse(_tell(registered, server), headers=NEVER_CACHED)
@@ -134,7 +135,7 @@ async def delete_registration(request: Request, client_id: str) -> Response:
     """A client goes (RFC 7592 section 2.3)."""
     server = await server_of(request)
     try:
-        await server.registration.forget(client_id, _read_management_token(request))
+        await Registration(server).forget(client_id, _read_management_token(request))
     except OAuthError as exc:
         return refuse(exc)
     return Response(status_code=204, headers=NEVER_CACHED)
