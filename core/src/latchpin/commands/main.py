@@ -14,7 +14,10 @@ FAILED = 1
 
 def main() -> None:
     """Run the command line; an expected failure is one sentence and a remedy on stderr, and exit code 1."""
-    from latchpin.commands.command_line import build  # noqa: PLC0415  see above
+    from latchpin.serving.collecting import collect_little  # noqa: PLC0415  see above
+
+    collect_little()
+    from latchpin.commands.command_line import build  # noqa: PLC0415
     from latchpin.errors import LatchpinError, PluginError, SettingsError  # noqa: PLC0415
 
     try:

@@ -28,10 +28,7 @@ def serve(
 
     Settings come from the environment and .env; an option here wins over both. Workers read the same.
     """
-    from latchpin.serving.collecting import collect_little  # noqa: PLC0415  the help does without the server
-
-    collect_little()
-    from latchpin.activity.logs import set_up_logging  # noqa: PLC0415
+    from latchpin.activity.logs import set_up_logging  # noqa: PLC0415  the help does without the server
     from latchpin.serving.serve import doubt_about_base_url, require_servable  # noqa: PLC0415
     from latchpin.serving.serve import serve as run_server  # noqa: PLC0415
 

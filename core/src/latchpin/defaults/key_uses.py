@@ -1,99 +1,15 @@
-"""What the core keeps under keys: gateways' secrets, tokens, registered clients, and what it makes at random."""
+"""What the core keeps under keys, offered through the same hook as anybody's."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
-from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from latchpin.contracts import Cipher, Context, KeyedRow, KeyUse, PagedTokens, RecordStore, ReplacingClients
 from latchpin.plugins.hookspecs import hookimpl
-
-if TYPE_CHECKING:
-    from latchpin.model import Gateway, RegisteredClient, StoredToken
 
 __all__ = ["latchpin_key_uses"]
 
-_LEASE = timedelta(seconds=30)
-_PAGE = 500
-
-
-async def _gateways(context: Context) -> AsyncIterator[KeyedRow]:
-    from latchpin.clients.secrets import reseal_configured, sealed_in  # noqa: PLC0415  loaded when asked for
-    from latchpin.records.key_uses import key_ids  # noqa: PLC0415  as above
-
-    async def write(gateway: Gateway) -> None:
-        anew = replace(reseal_configured(gateway, context.cipher), revision=gateway.revision + 1)
-        await context.records.gateways.replace(anew)
-
-    for gateway in await context.records.gateways.list():
-        if sealed := sealed_in(gateway):
-            yield KeyedRow(key_ids(context.cipher, sealed.values()), partial(write, gateway))
-
-
-async def _tokens(context: Context) -> AsyncIterator[KeyedRow]:
-    from latchpin.records.key_uses import key_ids  # noqa: PLC0415  loaded when asked for
-    from latchpin.tokens.renewal import lease_of  # noqa: PLC0415  as above
-    from latchpin.tokens.sealing import reseal_token  # noqa: PLC0415  as above
-    from latchpin.workers.leases import Leases  # noqa: PLC0415  as above
-
-    leases = Leases(context.kept, context.clock)
-
-    async def write(token: StoredToken) -> None:
-        """Under the lease of its renewal, whose outcome would else have nowhere to be kept."""
-        place = lease_of(token.gateway_id, token.app_user_email, token.label)
-        async with leases.hold("refresh", place, life=_LEASE, wait=timedelta(0)):
-            anew = replace(reseal_token(context.cipher, token), revision=token.revision + 1)
-            await context.records.tokens.put(anew, replacing=token)
-
-    async for token in _every_token(context.records):
-        sealed = (token.access_token, token.refresh_token)
-        yield KeyedRow(key_ids(context.cipher, sealed), partial(write, token))
-
-
-async def _every_token(records: RecordStore) -> AsyncIterator[StoredToken]:
-    if not isinstance(records.tokens, PagedTokens):
-        for gateway in await records.gateways.list():
-            for token in await records.tokens.list(gateway_id=gateway.id):
-                yield token
-        return
-    after = ""
-    while page := await records.tokens.page(after=after, limit=_PAGE):
-        for token in page:
-            yield token
-        after = page[-1].id
-
-
-async def _clients(context: Context) -> AsyncIterator[KeyedRow]:
-    from latchpin.clients.secrets import reseal_client  # noqa: PLC0415  loaded when asked for
-    from latchpin.records.key_uses import key_ids  # noqa: PLC0415  as above
-
-    records = context.records.clients
-
-    async def write(records: ReplacingClients, client: RegisteredClient, cipher: Cipher) -> None:
-        await records.replace(reseal_client(client, cipher), replacing=client)
-
-    for client in await records.list():
-        if keys := key_ids(context.cipher, (client.client_secret, client.registration_access_token)):
-            anew = partial(write, records, client, context.cipher) if isinstance(records, ReplacingClients) else None
-            yield KeyedRow(keys, anew)
-
 
 @hookimpl
-def latchpin_key_uses() -> Sequence[KeyUse]:
+def latchpin_key_uses() -> Sequence[str]:
     """Name what the core keeps."""
-    from latchpin.identity.assertion_store import PREFIX as ASSERTIONS  # noqa: PLC0415  loaded when asked for
-    from latchpin.records.key_uses import collection_use, kept_use  # noqa: PLC0415  as above
-    from latchpin.tokens.owed_documents import OWED_TOKENS  # noqa: PLC0415  as above
-    from latchpin.workers.keys import PREFIX as RANDOM_KEYS  # noqa: PLC0415  as above
-
-    return [
-        KeyUse("gateways' secrets", _gateways),
-        KeyUse("users' tokens", _tokens),
-        KeyUse("registered clients", _clients),
-        collection_use(OWED_TOKENS),
-        kept_use("random keys that workers share", RANDOM_KEYS, lambda name: (name,)),
-        kept_use("ID tokens handed in", ASSERTIONS, None),
-    ]
+    return ["latchpin.defaults.keyed_rows:list_key_uses"]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from latchpin import __version__
 from latchpin.plugins.hookspecs import HOOK_API, PROJECT
+from latchpin.plugins.marked import functions_of
 
 __all__ = ["Wrong", "broken", "other_api", "unmet", "with_arguments"]
 
@@ -67,9 +68,8 @@ def other_api(module: object, distribution: str) -> Wrong | None:
 
 def with_arguments(module: object) -> Wrong | None:
     """Whether one of a plugin's hooks wants an argument, which no hook gets."""
-    for name in dir(module):
-        function = inspect.getattr_static(module, name)
-        if inspect.isroutine(function) and hasattr(function, f"{PROJECT}_impl"):
+    for name, function in functions_of(module):
+        if hasattr(function, f"{PROJECT}_impl"):
             parameters = inspect.signature(function).parameters.values()
             stars = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
             wanted = [repr(each.name) for each in parameters if each.default is each.empty and each.kind not in stars]

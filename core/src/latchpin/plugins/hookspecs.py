@@ -137,9 +137,11 @@ KEY_SOURCE = BackendHook(
 )
 KEY_USES = Hook(
     "latchpin_key_uses",
-    "Name what stands in the record store sealed or signed, so that ``latchpin keys`` counts it and seals it anew.",
+    "Name what stands in the record store sealed or signed, or say where it is named: ``package.module:attribute``. "
+    "``latchpin keys`` counts it and seals it anew.",
     kind=KeyUse,
     used="all are counted",
+    by_place=True,
 )
 SIGNER = BackendHook("latchpin_signer", "Offer a signer of the state.", contract=Signer, variable="SIGNER")
 CIPHER = BackendHook("latchpin_cipher", "Offer a cipher for secrets at rest.", contract=Cipher, variable="CIPHER")
@@ -239,8 +241,10 @@ BACKGROUND_TASKS: BackendHook[BackgroundTask[Any]] = BackendHook(
 GAUGES = Hook("latchpin_gauges", "Offer numbers that metrics show.", kind=Gauge)
 PROTECTED_RESOURCES = Hook(
     "latchpin_protected_resources",
-    "Name the MCP endpoints that ``latchpin_routes`` adds, so that clients can get tokens for them.",
+    "Name the MCP endpoints that ``latchpin_routes`` adds, or say where they are named: ``package.module:attribute``. "
+    "Clients can get tokens for them.",
     kind=ProtectedResources,
+    by_place=True,
 )
 MCP_SERVERS = Hook(
     "latchpin_mcp_servers",

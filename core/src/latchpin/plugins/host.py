@@ -11,13 +11,12 @@ from inspect import isfunction
 from pkgutil import resolve_name
 from typing import Any, Generic, TypeVar
 
-import pluggy
-
 from latchpin.contracts import Backend
 from latchpin.errors import PluginError, SettingsError
 from latchpin.plugins.fitness import Wrong, broken, other_api, unmet, with_arguments
 from latchpin.plugins.hookspecs import HOOKS, KEY_WRAPPER, PROJECT, RECORD_STORE, SPECS, STATE_STORE, BackendHook, Hook
 from latchpin.plugins.leaving import LEAVING, Leaving, find_uses
+from latchpin.plugins.marked import HookFinder
 from latchpin.plugins.rules import misfit, unmarked_hooks, unnamed
 
 __all__ = ["Offer", "Plugin", "Plugins"]
@@ -59,7 +58,7 @@ class Plugins:
     """
 
     def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
-        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager = HookFinder(PROJECT)
         self._manager.add_hookspecs(SPECS)
         self._by_module: dict[int, Plugin] = {}
         self._unloadable: list[PluginError] = []

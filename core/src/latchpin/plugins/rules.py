@@ -10,6 +10,7 @@ from typing import Any
 
 from latchpin import __version__, contracts
 from latchpin.plugins.hookspecs import HOOKS, PROJECT, SETTINGS, BackendHook, Hook
+from latchpin.plugins.marked import functions_of
 
 __all__ = ["lacking", "misfit", "unmarked_hooks", "unnamed"]
 
@@ -101,9 +102,8 @@ def _named(hook: Hook[Any]) -> str:
 
 def unmarked_hooks(module: object) -> list[str]:
     """The functions of a plugin that are named as hooks are and not marked, so that nobody would call them."""
-    found = ((name, inspect.getattr_static(module, name)) for name in dir(module) if name.startswith("latchpin_"))
     mark = f"{PROJECT}_impl"
-    return [name for name, value in found if inspect.isroutine(value) and not hasattr(value, mark)]
+    return [name for name, value in functions_of(module) if name.startswith("latchpin_") and not hasattr(value, mark)]
 
 
 def unnamed(name: str) -> str:

@@ -1,4 +1,4 @@
-"""When Python's garbage collector looks for reference cycles: seldom during a start, and never in what stays open."""
+"""When Python's garbage collector looks for cycles: seldom during a start or a command, never in what is open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTERVAL_SECONDS = 60.0
 
 
 def collect_little() -> None:
-    """Begin a start: until all is open, hardly anything is collected."""
+    """Begin a start or a command: until a server is open, hardly anything is collected."""
     gc.set_threshold(WHILE_STARTING)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import Check, CheckContext, Command, Finding, KeyUse, NavigationEntry, ProtectedResources
+from latchpin.contracts import Check, CheckContext, Command, Finding, NavigationEntry
 
 if TYPE_CHECKING:
     from latchpin_aggregator.settings import AggregatorSettings
@@ -39,11 +39,9 @@ def latchpin_routes() -> Sequence[str]:
 
 
 @latchpin.hookimpl
-def latchpin_protected_resources() -> list[ProtectedResources]:
+def latchpin_protected_resources() -> Sequence[str]:
     """Name the endpoints, so that clients can get tokens for them."""
-    from latchpin_aggregator.resource import find_resource, list_resources, names_endpoint  # noqa: PLC0415  as above
-
-    return [ProtectedResources(names_endpoint, find_resource, list_resources)]
+    return ["latchpin_aggregator.resource:RESOURCES"]
 
 
 @latchpin.hookimpl
@@ -82,10 +80,6 @@ async def _check(context: CheckContext) -> Sequence[Finding]:
 
 
 @latchpin.hookimpl
-def latchpin_key_uses() -> Sequence[KeyUse]:
+def latchpin_key_uses() -> Sequence[str]:
     """Name the sessions, which are sealed."""
-    from latchpin.sdk.keys import collection_use  # noqa: PLC0415  loaded when asked for
-
-    from latchpin_aggregator.kept_sessions import KEPT  # noqa: PLC0415  as above
-
-    return [collection_use(KEPT)]
+    return ["latchpin_aggregator.kept_sessions:KEY_USE"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from latchpin.contracts import ProtectedResource
+from latchpin.contracts import ProtectedResource, ProtectedResources
 from latchpin.errors import NotFound
 from latchpin.model import Caller, Gateway
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from latchpin_aggregator.sets.directory import Sets
 
-__all__ = ["find_resource", "list_resources", "names_endpoint"]
+__all__ = ["RESOURCES", "find_resource", "list_resources", "names_endpoint"]
 
 NAME = "All servers"
 
@@ -63,3 +63,6 @@ def _everything(base_url: str, gateways: Sequence[Gateway]) -> ProtectedResource
 
 def _one_set(base_url: str, found: GatewaySet, gateways: Sequence[Gateway]) -> ProtectedResource:
     return ProtectedResource(base_url + found.path, found.name, tuple(found.among(gateways)), aggregate=True)
+
+
+RESOURCES = ProtectedResources(names_endpoint, find_resource, list_resources)

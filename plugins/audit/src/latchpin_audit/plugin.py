@@ -17,7 +17,6 @@ from latchpin.contracts import (
     Command,
     Every,
     Gauge,
-    KeyUse,
     NavigationEntry,
     Recorder,
 )
@@ -176,15 +175,6 @@ def latchpin_commands() -> Sequence[Command]:
 
 
 @latchpin.hookimpl
-def latchpin_key_uses() -> Sequence[KeyUse]:
+def latchpin_key_uses() -> Sequence[str]:
     """Name the keys and names of people, which are sealed, and the entries, which are signed."""
-    from latchpin.sdk.keys import kept_use  # noqa: PLC0415  loaded when asked for
-
-    from latchpin_audit.pseudonyms import ALIAS, PERSON, place_of  # noqa: PLC0415  as above
-    from latchpin_audit.reading import signed_rows  # noqa: PLC0415  as above
-
-    return [
-        kept_use("people's keys in the audit log", PERSON, place_of),
-        kept_use("people's names in the audit log", ALIAS, place_of),
-        KeyUse("entries of the audit log", signed_rows, purpose="state signature"),
-    ]
+    return ["latchpin_audit.key_uses:list_key_uses"]

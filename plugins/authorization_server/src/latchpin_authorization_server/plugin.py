@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import latchpin
-from latchpin.contracts import Command, Identity, KeyUse, NavigationEntry, Recorder
+from latchpin.contracts import Command, Identity, NavigationEntry, Recorder
 
 if TYPE_CHECKING:
     from latchpin_authorization_server.settings import AuthorizationServerSettings
@@ -190,10 +190,6 @@ def latchpin_routes() -> Sequence[str]:
 
 
 @latchpin.hookimpl
-def latchpin_key_uses() -> Sequence[KeyUse]:
+def latchpin_key_uses() -> Sequence[str]:
     """Name the refresh tokens of MCP clients, which are sealed."""
-    from latchpin.sdk.keys import collection_use  # noqa: PLC0415  loaded when asked for
-
-    from latchpin_authorization_server.grants.records import GRANTS  # noqa: PLC0415  as above
-
-    return [collection_use(GRANTS)]
+    return ["latchpin_authorization_server.grants.records:KEY_USE"]

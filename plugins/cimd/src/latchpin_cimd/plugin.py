@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import ClientRegistrar, KeyUse
+from latchpin.contracts import ClientRegistrar
 
 if TYPE_CHECKING:
     from latchpin_cimd.settings import CimdSettings
@@ -53,10 +53,6 @@ def latchpin_routes() -> Sequence[str]:
 
 
 @latchpin.hookimpl
-def latchpin_key_uses() -> Sequence[KeyUse]:
+def latchpin_key_uses() -> Sequence[str]:
     """Name the key that proves the client."""
-    from latchpin.sdk.keys import kept_use  # noqa: PLC0415  loaded when asked for
-
-    from latchpin_cimd.signing_key import KEPT_AS, PLACE  # noqa: PLC0415  as above
-
-    return [kept_use("keys that prove the client (CIMD)", KEPT_AS, lambda _name: PLACE)]
+    return ["latchpin_cimd.signing_key:KEY_USE"]

@@ -8,11 +8,13 @@ from typing import Any
 
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.model import Sealed
+from latchpin.sdk.keys import kept_use
 
-__all__ = ["SigningKey", "open_key"]
+__all__ = ["KEY_USE", "SigningKey", "open_key"]
 
 KEPT_AS = "cimd:signing-key"
 PLACE = ("", "", "", "cimd_signing_key")
+KEY_USE = kept_use("keys that prove the client (CIMD)", KEPT_AS, lambda _name: PLACE)
 _PUBLIC = ("kty", "crv", "x", "y", "use", "alg", "kid")
 
 

@@ -23,6 +23,7 @@ from latchpin.sdk.web import check_gateway_id, parse_account, require_program
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from latchpin_proxy.authorize_links import link_for
 from latchpin_proxy.bindings import Bindings, acting
 from latchpin_proxy.call import Call, open_call
 from latchpin_proxy.carrying import carry
@@ -35,7 +36,7 @@ from latchpin_proxy.inbound import Inbound
 from latchpin_proxy.prepared import Preparing
 from latchpin_proxy.refusing import Refusing, is_told
 from latchpin_proxy.relay import McpRequest, Relay
-from latchpin_proxy.resource import endpoint_path, link_for
+from latchpin_proxy.resource import endpoint_path
 from latchpin_proxy.returning import SESSION, open_headers
 from latchpin_proxy.room import Room, Share
 from latchpin_proxy.served import Served

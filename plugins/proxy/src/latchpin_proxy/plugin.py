@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import McpExchanges, McpServers, NavigationEntry, ProtectedResources
+from latchpin.contracts import McpExchanges, McpServers, NavigationEntry
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
@@ -39,17 +39,15 @@ def latchpin_routes() -> Sequence[str]:
 @latchpin.hookimpl
 def latchpin_navigation() -> list[NavigationEntry]:
     """Say where MCP clients reach a gateway, for the pages that show it."""
-    from latchpin_proxy.resource import PATH  # noqa: PLC0415
+    from latchpin_proxy.resource import PATH  # noqa: PLC0415  loaded when asked for
 
     return [NavigationEntry("MCP endpoint", PATH, place="endpoint")]
 
 
 @latchpin.hookimpl
-def latchpin_protected_resources() -> list[ProtectedResources]:
+def latchpin_protected_resources() -> Sequence[str]:
     """Name the endpoints, so that clients can get tokens for them."""
-    from latchpin_proxy.resources import find_resource, list_resources, names_endpoint  # noqa: PLC0415  loads the gateway
-
-    return [ProtectedResources(names_endpoint, find_resource, list_resources)]
+    return ["latchpin_proxy.resources:RESOURCES"]
 
 
 @latchpin.hookimpl

@@ -26,10 +26,11 @@ from latchpin.sdk.outbound import host_of
 from latchpin.sdk.web import answer_program, build_challenge, read_header
 
 from latchpin_proxy.asked import Asked, parse_asked
+from latchpin_proxy.authorize_links import link_for
 from latchpin_proxy.call import Call
 from latchpin_proxy.completing import elicitation_id
 from latchpin_proxy.errors import NameNotYours, NotYetAuthorized, ServerRefused, StepUpRequired
-from latchpin_proxy.resource import endpoint_path, link_for
+from latchpin_proxy.resource import endpoint_path
 from latchpin_proxy.resuming import build_state
 from latchpin_proxy.telling import INVALID_PARAMS, Way, build_asking, build_error, build_opening, build_result, choose
 

@@ -1,25 +1,10 @@
-"""Where an endpoint is, and the links by which a person authorizes what stands behind it."""
+"""Where an endpoint is."""
 
 from __future__ import annotations
 
-from urllib.parse import quote
+__all__ = ["PATH", "endpoint_path", "resource_url"]
 
-from latchpin_proxy.bindings import Binder, NotBound
-from latchpin_proxy.errors import OthersLink
-
-__all__ = [
-    "LINK",
-    "PATH",
-    "check_link",
-    "endpoint_path",
-    "link_for",
-    "resource_url",
-]
-
-FOR = "authorize"
-"""What a link is for; whom it is for is what it is bound to."""
 PATH = "/gateways/{gateway_id}/mcp"
-LINK = "/oauth/authorize/{gateway_id}/for/{person}"
 
 
 def resource_url(base_url: str, gateway_id: str) -> str:
@@ -30,30 +15,3 @@ def resource_url(base_url: str, gateway_id: str) -> str:
 def endpoint_path(gateway_id: str) -> str:
     """The endpoint's path below BASE_URL."""
     return f"/gateways/{gateway_id}/mcp"
-
-
-def link_for(base_url: str, gateway_id: str, binder: Binder, account: str) -> str:
-    """The link by which one person authorizes the gateway: it holds no secret, and leads nobody else anywhere.
-
-    Args:
-        base_url: BASE_URL.
-        gateway_id: which gateway.
-        binder: the person's, for that account.
-        account: the account's label.
-    """
-    chosen = f"?account={quote(account, safe='')}" if account else ""
-    return f"{base_url}/oauth/authorize/{gateway_id}/for/{binder.bind('person', FOR)}{chosen}"
-
-
-def check_link(text: str, binder: Binder) -> None:
-    """Go on only if the end of a link was made for the person of ``binder``.
-
-    Raises:
-        OthersLink: it was made for somebody else.
-    """
-    try:
-        if binder.release("person", text) == FOR:
-            return
-    except NotBound:
-        pass
-    raise OthersLink

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from latchpin.contracts import ProtectedResource
+from latchpin.contracts import ProtectedResource, ProtectedResources
 from latchpin.errors import NotFound
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import is_id
@@ -15,7 +15,7 @@ from latchpin_proxy.resource import resource_url
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
 
-__all__ = ["find_resource", "list_resources", "names_endpoint"]
+__all__ = ["RESOURCES", "find_resource", "list_resources", "names_endpoint"]
 
 
 def names_endpoint(path: str) -> bool:
@@ -47,3 +47,6 @@ async def list_resources(application: Application, caller: Caller) -> Sequence[P
 
 def _resource(base_url: str, gateway: Gateway) -> ProtectedResource:
     return ProtectedResource(resource_url(base_url, gateway.id), gateway.name, (gateway,))
+
+
+RESOURCES = ProtectedResources(names_endpoint, find_resource, list_resources)

@@ -12,9 +12,10 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.sign_in import not_in_advance
 from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInPerson, make_mcp_router, parse_account
 
+from latchpin_proxy.authorize_links import LINK, check_link
 from latchpin_proxy.bindings import Bindings
 from latchpin_proxy.endpoint import McpEndpoint, open_endpoint
-from latchpin_proxy.resource import LINK, PATH, check_link
+from latchpin_proxy.resource import PATH
 
 __all__ = ["make_router"]
 

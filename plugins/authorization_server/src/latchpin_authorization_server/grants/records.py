@@ -8,14 +8,16 @@ from datetime import datetime
 
 from latchpin.contracts import Collection
 from latchpin.model import CollectionSpec, Document, Span, index_time
+from latchpin.sdk.keys import collection_use
 from latchpin.sdk.stores import scan_all
 
 from latchpin_authorization_server.grants.grant import Grant
 
-__all__ = ["GRANTS", "GrantRecords"]
+__all__ = ["GRANTS", "KEY_USE", "GrantRecords"]
 
 GRANTS = CollectionSpec("authorization_grants", ("person", "client"), sealed=frozenset({"successor"}))
 """Each index goes on with the time of creation."""
+KEY_USE = collection_use(GRANTS)
 
 _TIMES = ("created_at", "used_at", "expires_at", "code_until", "rotated_at")
 _PAGE = 100
