@@ -137,10 +137,10 @@ def _complete_operation(method: str, operation: dict[str, Any], schemes: Iterabl
     answers: dict[str, Any] = operation["responses"]
     if "HTTPValidationError" in str(answers.get("422")):
         answers["422"] = _problem(422)
-    for status, answer in answers.items():
+    for code, answer in answers.items():
         content = answer.get("content", {})
         if _PROBLEM_JSON in content:
-            answers[status] = _problem(int(status), besides=content)
+            answers[code] = _problem(int(code), besides=content)
     if security:
         operation["security"] = security
         answers.setdefault("401", _problem(401))
