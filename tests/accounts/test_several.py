@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -253,7 +254,7 @@ async def test_two_workers_refresh_each_account_once_and_agree_on_the_default(pa
 
 async def test_idle_accounts_are_dropped_one_by_one(environment, provider):
     environment.setenv("IDLE_CONNECTION_DAYS", "30")
-    from latchpin.tokens.idleness import Idleness
+    from latchpin_idle_connections.idleness import Idleness
 
     async with open_gateway() as gateway:
         server = Server(gateway, provider, await gateway.add(provider.provider.mcp_url))
@@ -262,7 +263,7 @@ async def test_idle_accounts_are_dropped_one_by_one(environment, provider):
         gateway.clock.advance(days=20)
         assert BOB in await server.who(query=WORK)
         gateway.clock.advance(days=20)
-        assert await Idleness(gateway.application.services, gateway.application.tokens).sweep() == 1
+        assert await Idleness(gateway.application, timedelta(days=30)).sweep() == 1
         assert [each.label for each in await server.tokens()] == ["work"]
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.tokens.idleness import Idleness
 from latchpin_audit.log import AuditLog
+from latchpin_idle_connections.idleness import Idleness
 
 from tests.providers import FaultSwitch
 from tests.support.gateway_in_process import ALICE, Connected, InnerGateway, connect, open_gateway
@@ -34,7 +34,7 @@ async def connected(gateway: InnerGateway, provider: FaultSwitch) -> Connected:
 
 
 async def sweep(gateway: InnerGateway) -> int:
-    return await Idleness(gateway.application.services, gateway.application.tokens).sweep()
+    return await Idleness(gateway.application, timedelta(days=DAYS)).sweep()
 
 
 async def users(gateway: InnerGateway) -> set[str]:
@@ -120,3 +120,21 @@ async def test_a_use_does_not_fail_because_it_cannot_be_noted(connected: Connect
     gateway.clock.advance(hours=2)
     monkeypatch.setattr(kept, "take", away)
     assert (await connected.fetch()).status_code == 200
+
+
+async def test_a_use_does_not_fail_because_an_observer_does(connected: Connected, gateway, log):
+    class Broken:
+        async def used(self, gateway_id: str, owner: str, label: str, *, anew: bool) -> None:
+            raise RuntimeError((gateway_id, owner, label, anew))
+
+    gateway.application.services.connection_observers["acme (a plugin)"] = Broken()
+    assert (await connected.fetch()).status_code == 200
+    assert "The connection observer acme (a plugin) failed; the connection is used all the same" in log()
+    assert f"RuntimeError: ('{connected.id}', '{ALICE}', '', False)" in log()
+
+
+async def test_where_no_days_are_set_nothing_is_noted_and_nothing_dropped(environment):
+    async with open_gateway() as gateway:
+        services = gateway.application.services
+        assert not services.connection_observers
+        assert "drop-idle" not in services.background_tasks

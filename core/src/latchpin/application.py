@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from latchpin.activity.flow_log import FlowLog
 from latchpin.activity.recorder import FlowRecorder
@@ -74,7 +73,7 @@ class Application:
         self.assertions = AssertionStore(services.kept, services.cipher)
         self.token_endpoint = TokenEndpoint(services)
         self.revoker = Revoker(services, self.servers, self.clients, self.token_endpoint)
-        usage = Usage(services.kept, services.clock, timedelta(days=services.settings.idle_connection_days))
+        usage = Usage(services.connection_observers)
         self.tokens = TokenService(
             services,
             self.servers,

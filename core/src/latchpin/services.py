@@ -18,6 +18,7 @@ from latchpin.contracts import (
     ClientRegistrar,
     Clock,
     ConnectionNotes,
+    ConnectionObserver,
     Context,
     EntryNotes,
     Gauge,
@@ -78,6 +79,7 @@ class Services:
         scope_ceilings: what limits scopes, by their names.
         entry_notes: what is to be known of entries, by who says it.
         connection_notes: why connections need somebody, from all who say it.
+        connection_observers: are told which connections are used, by their names for the log.
         protected_resources: the MCP endpoints that plugins serve.
         writes: tells what this process writes to ``records`` about gateways and tokens.
     """
@@ -117,6 +119,7 @@ class Services:
     scope_ceilings: Mapping[str, ScopeCeilings] = field(default_factory=dict)
     entry_notes: Mapping[str, EntryNotes] = field(default_factory=dict)
     connection_notes: Sequence[ConnectionNotes] = ()
+    connection_observers: Mapping[str, ConnectionObserver] = field(default_factory=dict)
     protected_resources: Sequence[ProtectedResources] = ()
     declared: Mapping[str, CollectionSpec] = field(default_factory=dict)
     writes: RecordWrites = field(default_factory=RecordWrites)

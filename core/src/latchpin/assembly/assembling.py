@@ -155,6 +155,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         scope_ceilings=await context.open_named(hookspecs.SCOPE_CEILINGS),
         entry_notes=await context.open_named(hookspecs.ENTRY_NOTES),
         connection_notes=plugins.values(hookspecs.CONNECTION_NOTES),
+        connection_observers=await context.open_told(hookspecs.CONNECTION_OBSERVERS),
         protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
         writes=context.writes,
     )

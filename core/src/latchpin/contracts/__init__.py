@@ -40,7 +40,7 @@ from latchpin.contracts.keys import (
     PkceMethod,
     Signer,
 )
-from latchpin.contracts.observers import Observer, Operation
+from latchpin.contracts.observers import ConnectionObserver, Observer, Operation
 from latchpin.contracts.pages import ConnectionNotes, Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Groups, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder, Teller
@@ -100,6 +100,7 @@ __all__ = [
     "ConfigurationEntries",
     "ConfigurationKind",
     "ConnectionNotes",
+    "ConnectionObserver",
     "Context",
     "DerivedKey",
     "Endings",

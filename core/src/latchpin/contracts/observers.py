@@ -1,4 +1,4 @@
-"""Who watches how long things take, and what travels along with a request to another server."""
+"""Who watches how long things take, what travels along with a request to another server, and what is used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-__all__ = ["Observer", "Operation", "OperationKind"]
+__all__ = ["ConnectionObserver", "Observer", "Operation", "OperationKind"]
 
 OperationKind = Literal["request", "upstream", "store"]
 
@@ -36,3 +36,17 @@ class Observer(Protocol):
 
     def begin(self, operation: Operation) -> Callable[[], None]:
         """``operation`` begins; what is returned is called once it has ended, in the same task."""
+
+
+class ConnectionObserver(Protocol):
+    """Is told which connections are used. Each call waits for it: it must be quick and must not raise."""
+
+    async def used(self, gateway_id: str, owner: str, label: str, *, anew: bool) -> None:
+        """A connection is used now: its token is given out for a call. A renewal in the background is no use.
+
+        Args:
+            gateway_id: at which gateway.
+            owner: whose it is: a person's address, ``COMPANY`` or ``CLIENT_ITSELF``.
+            label: of the account, ``""`` for the one without.
+            anew: it is being authorized, or its key was entered.
+        """

@@ -22,7 +22,6 @@ FactName = Literal[
     "grant.dated",
     "authorization.declined",
     "token.disconnected",
-    "token.dropped",
     "connection.stays",
     "tokens.revoked",
     "tools.fetched",
@@ -105,7 +104,6 @@ FACTS: Mapping[FactName, FactKind] = {
     "grant.dated": FactKind("A server said until when a refresh token is good.", "connection authorization ends"),
     "authorization.declined": FactKind("A person was asked to authorize, and does without.", "connection"),
     "token.disconnected": FactKind("A person ended a connection.", "[account]"),
-    "token.dropped": FactKind("A connection ended because nobody had used it.", "used [account]"),
     "connection.stays": FactKind("Everything of an administrator ended, but an account they connected for all stays."),
     "tokens.revoked": FactKind("A removed gateway's tokens were taken to its server.", "revoked not_revoked"),
     "tools.fetched": FactKind(

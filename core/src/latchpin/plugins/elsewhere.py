@@ -78,6 +78,7 @@ ELSEWHERE: Mapping[str, Brings] = {
         grants=(JWT_BEARER,),
     ),
     "latchpin-refresh-ahead": Brings(settings=("REFRESH_AHEAD",)),
+    "latchpin-idle-connections": Brings(settings=("IDLE_CONNECTION_DAYS",)),
     "latchpin-key-ring": Brings(commands=("keys",), settings=("KEY_RING_DAYS",)),
     "latchpin-attention": Brings(
         commands=("attention",), paths=r"/attention|/admin/attention", settings=("ATTENTION_DAYS_AHEAD",)

@@ -28,6 +28,7 @@ from latchpin.contracts import (
     Command,
     ConfigurationKind,
     ConnectionNotes,
+    ConnectionObserver,
     EntryNotes,
     EventListener,
     Gauge,
@@ -228,6 +229,13 @@ CALL_OBSERVERS = BackendHook(
     "latchpin_call_observers",
     "Offer observers of MCP calls: who calls what at which server, and what becomes of it.",
     contract=CallObserver,
+    may_be_none=True,
+    used="all are told",
+)
+CONNECTION_OBSERVERS = BackendHook(
+    "latchpin_connection_observers",
+    "Offer observers of connections: whose account is used at which gateway, and when.",
+    contract=ConnectionObserver,
     may_be_none=True,
     used="all are told",
 )

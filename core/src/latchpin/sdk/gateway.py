@@ -55,6 +55,7 @@ else, and ``require_grant`` insists that its grant is offered. ``open_configured
 entry, ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway,
 ``is_id`` whether a text has the form of a gateway's or a flow's id. A person has at most ``MOST_ACCOUNTS`` accounts at
 one gateway, each with a label of at most ``LONGEST_LABEL`` characters, which ``parse_label`` reads.
+``name_account`` is one text for whose account it is and which, ``tell_account`` the detail of a fact that says which.
 ``name_authorization`` names the authorization that a stored token came from: its renewals keep the name.
 
 What another gateway has kept can be taken over: ``build_token`` seals tokens, and ``seal_client`` a registered client,
@@ -82,12 +83,12 @@ if TYPE_CHECKING:
     from latchpin.gateways.signing_out import sign_out
     from latchpin.identity.allowance import is_allowed, may_use
     from latchpin.identity.departures import Departures, Watched
-    from latchpin.model.accounts import LONGEST_LABEL, MOST_ACCOUNTS, name_authorization
+    from latchpin.model.accounts import LONGEST_LABEL, MOST_ACCOUNTS, name_account, name_authorization
     from latchpin.model.ids import is_id
     from latchpin.oauth.status import TokenHealth, TokenStatus
     from latchpin.servers.found import FoundServer, Step
     from latchpin.services import Services
-    from latchpin.tokens.accounts import parse_label
+    from latchpin.tokens.accounts import parse_label, tell_account
     from latchpin.tokens.client_grant import needs_browser, require_grant, subject_of
     from latchpin.tokens.endpoint import Revocation
     from latchpin.tokens.sealing import API_KEY, build_token
@@ -124,6 +125,7 @@ __all__ = [
     "mcp_endpoint",
     "find_named",
     "is_allowed",
+    "name_account",
     "name_authorization",
     "needs_browser",
     "open_configured_secret",
@@ -135,6 +137,7 @@ __all__ = [
     "seal_client",
     "sign_out",
     "subject_of",
+    "tell_account",
 ]
 
 __getattr__ = finder(
@@ -160,12 +163,12 @@ __getattr__ = finder(
         "latchpin.gateways.signing_out": ("sign_out",),
         "latchpin.identity.allowance": ("is_allowed", "may_use"),
         "latchpin.identity.departures": ("Departures", "Watched"),
-        "latchpin.model.accounts": ("LONGEST_LABEL", "MOST_ACCOUNTS", "name_authorization"),
+        "latchpin.model.accounts": ("LONGEST_LABEL", "MOST_ACCOUNTS", "name_account", "name_authorization"),
         "latchpin.model.ids": ("is_id",),
         "latchpin.oauth.status": ("TokenHealth", "TokenStatus"),
         "latchpin.servers.found": ("FoundServer", "Step"),
         "latchpin.services": ("Services",),
-        "latchpin.tokens.accounts": ("parse_label",),
+        "latchpin.tokens.accounts": ("parse_label", "tell_account"),
         "latchpin.tokens.client_grant": ("needs_browser", "require_grant", "subject_of"),
         "latchpin.tokens.endpoint": ("Revocation",),
         "latchpin.tokens.sealing": ("API_KEY", "build_token"),

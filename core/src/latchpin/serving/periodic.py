@@ -28,7 +28,6 @@ def latchpin_background_tasks() -> Sequence[Backend[Settings, BackgroundTask[App
         Backend("collect", "giving back memory that only reference cycles keep", Settings, _open_collect),
         Backend("departures", "ending what is under way for people whose sessions ended", Settings, _open_departures),
         Backend("revocations", "taking back the tokens of people who are out", Settings, _open_revocations),
-        Backend("drop-idle", "dropping connections that nobody uses", Settings, _open_drop_idle),
     ]
 
 
@@ -83,14 +82,3 @@ async def _open_revocations(_settings: Settings, _context: Context) -> AsyncIter
         await application.people.work()
 
     yield Every(owed.INTERVAL_SECONDS, work)
-
-
-@asynccontextmanager
-async def _open_drop_idle(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
-    from latchpin.tokens import idleness  # noqa: PLC0415  loaded when it is opened
-
-    async def drop_idle(application: Application) -> None:
-        if application.services.settings.idle_connection_days:
-            await idleness.Idleness(application.services, application.tokens).sweep()
-
-    yield Every(idleness.INTERVAL_SECONDS, drop_idle)

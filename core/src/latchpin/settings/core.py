@@ -102,9 +102,6 @@ class CoreSettings(Settings):
     oauth_default_timeout: PositiveSeconds = Field(
         3600, description="Token lifetime if the server names none, seconds."
     )
-    idle_connection_days: int = Field(
-        0, ge=0, le=3650, description="Days after which a connection that nobody uses is dropped; 0: never."
-    )
     oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
     oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")
     oauth_allow_private_networks: bool = Field(

@@ -1,54 +1,31 @@
-"""When each connection was last used, kept to the hour; see ``idleness`` for what follows from it."""
+"""Tells plugins which connections are used."""
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import suppress
-from datetime import datetime, timedelta
+import logging
+from collections.abc import Mapping
 
-from latchpin.contracts import Clock, KeyValueRecords
-from latchpin.errors import BackendUnavailable
-from latchpin.model.accounts import name_account
-from latchpin.workers.bounded import Bounded
+from latchpin.contracts import ConnectionObserver
 
-__all__ = ["PREFIX", "Usage", "name_of"]
+__all__ = ["Usage"]
 
-PREFIX = "used:"
-NOTED_EVERY = timedelta(hours=1)
-"""A connection that is used all the time is noted so often by each worker."""
-_MOST = 50_000
+_log = logging.getLogger("latchpin.tokens")
 
 
 class Usage:
-    """Notes uses.
+    """Tells uses. An observer that fails is logged, and keeps nobody from using a connection.
 
     Args:
-        kept: where.
-        clock: the gateway's.
-        limit: for how long a connection may go unused; zero: nothing is noted.
+        observers: by what they and their plugins are called, in the order of their rank.
     """
 
-    def __init__(self, kept: KeyValueRecords, clock: Clock, limit: timedelta) -> None:
-        self._kept = kept
-        self._clock = clock
-        self._limit = limit
-        self._noted: Bounded[tuple[str, str, str], datetime] = Bounded(_MOST)
+    def __init__(self, observers: Mapping[str, ConnectionObserver]) -> None:
+        self._observers = observers
 
-    async def note(self, gateway_id: str, email: str, label: str = "", *, anew: bool = False) -> None:
-        """Note that somebody's connection is used now; ``anew``, that it has just been made.
-
-        A store that is away is told the next time: using a connection does not fail for it.
-        """
-        now, whose = self._clock(), (gateway_id, email, label)
-        if not self._limit or (not anew and whose in self._noted and now < self._noted[whose] + NOTED_EVERY):
-            return
-        name = name_of(gateway_id, email, label)
-        with suppress(BackendUnavailable):
-            await self._kept.take(name)
-            await self._kept.put(name, now.isoformat(), expires_at=now + 2 * self._limit)
-            self._noted[whose] = now
-
-
-def name_of(gateway_id: str, email: str, label: str) -> str:
-    """Under which name the last use is kept."""
-    return f"{PREFIX}{gateway_id}:{hashlib.sha256(name_account(email, label).encode()).hexdigest()}"
+    async def note(self, gateway_id: str, owner: str, label: str = "", *, anew: bool = False) -> None:
+        """Tell that a connection is used now; ``anew``, that it is being made."""
+        for name, observer in self._observers.items():
+            try:
+                await observer.used(gateway_id, owner, label, anew=anew)
+            except Exception:  # noqa: BLE001  an observer may fail in any way
+                _log.exception("The connection observer %s failed; the connection is used all the same", name)

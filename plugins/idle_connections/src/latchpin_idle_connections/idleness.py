@@ -1,6 +1,5 @@
-"""Connections that nobody uses are dropped after a time that is set (``IDLE_CONNECTION_DAYS``).
+"""Dropping what nobody has used for too long.
 
-What is not there, nobody can steal.
 A use is a token given out to a caller, or an authorization; a renewal in the background is none. When a connection was
 last used is kept beside it, to the hour, so that using it does not cost a write each time.
 """
@@ -14,11 +13,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from latchpin.model import CLIENT_ITSELF, StoredToken
-from latchpin.services import Services
-from latchpin.tokens.accounts import tell_account
-from latchpin.tokens.service import TokenService
-from latchpin.tokens.usage import PREFIX, name_of
-from latchpin.workers.shared_tasks import SharedTasks
+from latchpin.sdk.gateway import Application, tell_account
+from latchpin.sdk.workers import SharedTasks
+
+from latchpin_idle_connections.facts import TOKEN_DROPPED
+from latchpin_idle_connections.usage import PREFIX, name_of
 
 __all__ = ["INTERVAL_SECONDS", "Idleness"]
 
@@ -34,17 +33,18 @@ class Idleness:
     """Drops what has not been used for too long.
 
     Args:
-        services: the gateway's services.
-        token_service: ends a connection here and at its server.
+        application: the gateway; it ends a connection here and at its server.
+        limit: for how long a connection may go unused.
     """
 
-    def __init__(self, services: Services, token_service: TokenService) -> None:
+    def __init__(self, application: Application, limit: timedelta) -> None:
+        services = application.services
         self._records = services.records
         self._kept = services.kept
         self._activity = services.activity
         self._clock = services.clock
-        self._limit = timedelta(days=services.settings.idle_connection_days)
-        self._token_service = token_service
+        self._limit = limit
+        self._tokens = application.tokens
         self._dropping: SharedTasks[object, bool] = SharedTasks()
 
     async def sweep(self) -> int:
@@ -85,10 +85,10 @@ class Idleness:
         used_at = await self._kept.get(name)
         if gateway is None or used_at is None or not self._is_idle(used_at):
             return False  # it has been used, or is gone, since the look
-        if await self._token_service.disconnect(gateway, token.app_user_email, token.label) is None:
+        if await self._tokens.disconnect(gateway, token.app_user_email, token.label) is None:
             return False
         await self._kept.take(name, value=used_at)
         subject = "" if token.app_user_email == CLIENT_ITSELF else token.app_user_email
         facts = {"used": used_at[:10], **tell_account(token.label)}
-        await self._activity.tell("token.dropped", actor=CLIENT_ITSELF, gateway_id=gateway.id, subject=subject, **facts)
+        await self._activity.tell(TOKEN_DROPPED, actor=CLIENT_ITSELF, gateway_id=gateway.id, subject=subject, **facts)
         return True
