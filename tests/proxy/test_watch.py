@@ -1,15 +1,17 @@
-"""One timer watches over an exchange: it ends when nothing moves, when its caller hangs up, and with their grant."""
+"""An exchange is watched: it ends when nothing moves, when its caller hangs up, and with their grant."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from operator import itemgetter
 from typing import Any
 
 import pytest
 from latchpin.model import Caller as Judged
 from latchpin.sdk.identity import end_proof
-from latchpin_proxy.watch import LOOKS_AFTER, Watch
+from latchpin_proxy.first_looks import LOOKS_AFTER, FirstLooks
+from latchpin_proxy.watch import Watch
 
 from tests.support.gateway_in_process import ALICE, InnerGateway
 
@@ -27,13 +29,17 @@ class Loop:
         return self.now
 
     def call_later(self, delay: float, callback: Any) -> Any:
-        entry = (self.now + delay, callback)
-        self.timers = [entry]  # the watch has one timer
+        return self.call_at(self.now + delay, callback)
+
+    def call_at(self, when: float, callback: Any) -> Any:
+        entry = (when, callback)
+        self.timers.append(entry)
         return _Handle(self, entry)
 
     def move_to(self, now: float) -> None:
-        while self.timers and self.timers[0][0] <= now:
-            self.now, callback = self.timers.pop(0)
+        while self.timers and (entry := min(self.timers, key=itemgetter(0)))[0] <= now:
+            self.timers.remove(entry)
+            self.now, callback = entry
             callback()
         self.now = now
 
@@ -53,13 +59,16 @@ async def loop() -> Loop:
 
 
 @pytest.fixture
-async def watch(loop: Loop) -> Watch:
-    watch = Watch(IDLE)
-    real = watch._loop
+async def first_looks(loop: Loop) -> FirstLooks:
+    first_looks = FirstLooks()
+    first_looks._loop = loop
+    return first_looks
+
+
+@pytest.fixture
+async def watch(loop: Loop, first_looks: FirstLooks) -> Watch:
+    watch = Watch(IDLE, first_looks)
     watch._loop = loop
-    watch._limit = asyncio.timeout(None)
-    reschedule = watch._limit.reschedule
-    watch._limit.reschedule = lambda when: reschedule(None if when is None else real.time())
     return watch
 
 
@@ -80,7 +89,20 @@ async def test_an_exchange_that_is_soon_over_costs_no_second_task(watch: Watch, 
     async with watch.over(caller.gone):
         watch.moved()
         loop.move_to(0.9 * LOOKS_AFTER)
+    loop.move_to(2 * LOOKS_AFTER)
     assert (caller.watched, watch.ended, loop.timers) == (0, None, [])
+
+
+async def test_each_is_first_looked_at_after_the_same_time_by_one_timer(first_looks: FirstLooks, loop: Loop):
+    seen: list[tuple[str, float]] = []
+    for name, begins in (("one", 0.0), ("two", 0.4), ("three", 0.4), ("four", 1.5)):
+        loop.move_to(begins * LOOKS_AFTER)
+        first_looks.expect(lambda name=name: seen.append((name, loop.now / LOOKS_AFTER)))
+        assert len(loop.timers) == 1
+    loop.move_to(3 * LOOKS_AFTER)
+    expected = [("one", 1.0), ("two", 1.4), ("three", 1.4), ("four", 2.5)]
+    assert seen == [(name, pytest.approx(at)) for name, at in expected]
+    assert loop.timers == []
 
 
 async def why_it_ended(watch: Watch, caller: Caller, work: Callable[[], Awaitable[object]]) -> str | None:

@@ -30,6 +30,7 @@ from latchpin_proxy.carrying import carry
 from latchpin_proxy.completing import make_look
 from latchpin_proxy.errors import NameNotYours
 from latchpin_proxy.exchange import LAST, Exchange
+from latchpin_proxy.first_looks import FirstLooks
 from latchpin_proxy.gating import Gating, answer_refused
 from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
@@ -78,6 +79,7 @@ class McpEndpoint:
         self._calls = application.services.calls
         self._under_way = UnderWay(self._settings.proxy_max_exchanges, self._settings.proxy_max_exchanges_per_user)
         self._room = Room()
+        self._first_looks = FirstLooks()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -134,7 +136,8 @@ class McpEndpoint:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, served: Served) -> bool:
         """Answer a request; False: it was not passed on, or the server did not answer."""
         settings = self._settings
-        inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
+        most, idle = settings.proxy_max_request_bytes, settings.proxy_idle_timeout
+        inbound = Inbound(receive, limit=most, idle=idle, first_looks=self._first_looks)
         try:
             caller = served.caller = served.caller or await self._caller(scope)
             if tells := bool(self._calls) and scope["method"] not in _WITHOUT_MESSAGE:

@@ -10,6 +10,7 @@ from typing import Any
 from latchpin.errors import InvalidRequest, LatchpinError, RequestTooLarge
 from starlette.requests import ClientDisconnect
 
+from latchpin_proxy.first_looks import FirstLooks
 from latchpin_proxy.messages import LONGEST_SIGN, may_name, seems_utf8
 from latchpin_proxy.watch import Watch
 
@@ -25,6 +26,7 @@ class Inbound:
         receive: ASGI's.
         limit: how large the body may be, in bytes.
         idle: how long the next piece may take, in seconds.
+        first_looks: says when to look first whether the caller is still there.
 
     Attributes:
         watch: watches over the exchange with this caller.
@@ -34,14 +36,14 @@ class Inbound:
         failure: why ``pieces`` ended early, for whoever only sees that the request could not be sent.
     """
 
-    def __init__(self, receive: Receive, *, limit: int, idle: float) -> None:
+    def __init__(self, receive: Receive, *, limit: int, idle: float, first_looks: FirstLooks) -> None:
         self._receive = receive
         self._limit = limit
         self.seen = 0
         self._ahead: list[bytes] = []
         self._ended: asyncio.Event | None = None
         self._given = False
-        self.watch = Watch(idle)
+        self.watch = Watch(idle, first_looks)
         self.whole = self.awaited = False
         self.failure: LatchpinError | ClientDisconnect | None = None
 

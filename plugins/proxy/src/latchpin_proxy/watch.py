@@ -1,7 +1,7 @@
-"""One exchange, watched from its first byte to its last: by one timer, in the task that serves it.
+"""One exchange, watched from its first byte to its last, in the task that serves it.
 
 It ends when nothing has moved for too long, when its caller hangs up, and when the caller's sessions or grant end. Most
-exchanges are over before anything has to be looked at: those cost a timer that is set and cancelled.
+exchanges are over before anything has to be looked at; the others have a timer of their own from the first look on.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Literal, Self
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Departures, Watched
 
-__all__ = ["Watch"]
+from latchpin_proxy.first_looks import FirstLooks
 
-LOOKS_AFTER = 0.05
-"""Seconds until it is first looked whether the caller is still there, and in; from then on that is seen at once."""
+__all__ = ["Watch"]
 
 
 class Watch:
@@ -25,21 +24,23 @@ class Watch:
 
     Args:
         idle: for how long nothing may move, in seconds.
+        first_looks: says when to look first.
 
     Attributes:
         ended: why it was ended; None: it was not.
     """
 
-    def __init__(self, idle: float) -> None:
+    def __init__(self, idle: float, first_looks: FirstLooks) -> None:
         self.idle = idle
         self.ended: Literal["idle", "left", "out"] | None = None
+        self._first_looks = first_looks
         self._serves: tuple[Departures, Caller] | None = None
         self._watched: Watched | None = None
         self._gone: Callable[[], Awaitable[None]] | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._moved_at: float | None = None
         self._loop = asyncio.get_running_loop()
-        self._limit = asyncio.timeout(None)
+        self._timer: asyncio.TimerHandle | None = None
 
     def over(self, gone: Callable[[], Awaitable[None]]) -> Self:
         """Watch from now on; ``gone`` returns when the caller has hung up."""
@@ -52,22 +53,27 @@ class Watch:
 
     async def __aenter__(self) -> None:
         """Begin."""
-        await self._limit.__aenter__()
-        self._timer = self._loop.call_later(min(LOOKS_AFTER, self.idle), self._look)
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("an exchange is served in a task, which can be ended")
+        self._task, self._asked_before = task, task.cancelling()
+        self._first_looks.expect(self._look)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End; nothing is looked at any more."""
+        """End; nothing is looked at any more. What was ended becomes a TimeoutError, as ``asyncio.timeout`` does it."""
         self._gone = None  # a circle would have to be found by the collector, once for each request
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._serves is not None and self._watched is not None:
             self._serves[0].leave(self._watched)
         if self._waiting is not None:
             self._waiting.remove_done_callback(self._hung_up)
             self._waiting.cancel()
             await asyncio.wait({self._waiting})
-        await self._limit.__aexit__(kind, error, trace)
+        if self.ended and self._task.uncancel() <= self._asked_before and kind is asyncio.CancelledError:
+            raise TimeoutError from error
 
     def moved(self) -> None:
         """Something moved; the next thing is waited for from now on."""
@@ -78,7 +84,9 @@ class Watch:
         self._moved_at = None
 
     def _look(self) -> None:
-        if self._waiting is None and self._gone is not None:
+        if self._gone is None:  # it is over
+            return
+        if self._waiting is None:
             self._waiting = asyncio.ensure_future(self._gone())
             self._waiting.add_done_callback(self._hung_up)
             if self._serves is not None:
@@ -99,5 +107,6 @@ class Watch:
     def _end(self, why: Literal["idle", "left", "out"]) -> None:
         if self.ended is None:
             self.ended = why
-            self._timer.cancel()
-            self._limit.reschedule(self._loop.time())
+            if self._timer is not None:
+                self._timer.cancel()
+            self._task.cancel()
