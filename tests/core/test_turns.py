@@ -90,6 +90,24 @@ async def test_a_round_with_room_left_is_enough():
     assert rounds.at_once == LEAST
 
 
+async def test_a_round_that_is_not_full_wakes_nobody():
+    woken: list[object] = []
+
+    class Loop(asyncio.SelectorEventLoop):
+        def call_soon(self, callback, *args, context=None):
+            woken.append(callback)
+            return super().call_soon(callback, *args, context=context)
+
+    loop = Loop()
+    rounds = Rounds(loop)
+    for _ in range(LEAST - 1):
+        assert rounds.free()
+    assert woken == []
+    assert rounds.free()
+    assert len(woken) == 1
+    loop.close()
+
+
 async def test_what_was_begun_goes_on_before_what_begins():
     order: list[str] = []
 

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
@@ -45,9 +46,22 @@ def wire() -> Wire:
     return Wire()
 
 
+@dataclass
+class Told:
+    """What uvicorn knows of an answer: as the default, that it is a stream."""
+
+    chunked_encoding: bool | None = True
+
+
 @pytest.fixture
 async def answer(wire: Wire) -> HeadFirst:
-    return HeadFirst(wire, asyncio.get_running_loop())
+    return HeadFirst(wire, asyncio.get_running_loop(), Told())
+
+
+@pytest.fixture
+async def short(wire: Wire) -> HeadFirst:
+    """An answer that says how long it is."""
+    return HeadFirst(wire, asyncio.get_running_loop(), Told(chunked_encoding=False))
 
 
 async def test_the_head_goes_out_with_what_follows(wire: Wire, answer: HeadFirst):
@@ -66,6 +80,20 @@ async def test_it_waits_no_longer_than_until_the_next_round(wire: Wire, answer: 
     assert wire.sent == [b"head"]
     answer.write(b"event")
     assert wire.sent == [b"head", b"event"]
+
+
+async def test_a_head_that_says_how_long_the_answer_is_waits_for_it(wire: Wire, short: HeadFirst):
+    short.write(b"head")
+    await asyncio.sleep(0)
+    assert wire.sent == []
+    short.write(b"body")
+    assert wire.sent == [b"headbody"]
+
+
+async def test_it_goes_out_where_the_answer_ends_with_it(wire: Wire, short: HeadFirst):
+    short.write(b"head")
+    short.write(b"")
+    assert wire.sent == [b"head"]
 
 
 async def test_a_head_that_nothing_follows_goes_out_before_the_end(wire: Wire, answer: HeadFirst):

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 __all__ = ["HeadFirst"]
 
 
+class Answer(Protocol):
+    """What uvicorn knows of an answer.
+
+    Attributes:
+        chunked_encoding: False: its head says how long it is.
+    """
+
+    chunked_encoding: bool | None
+
+
 class HeadFirst(asyncio.Transport):
-    """A connection's transport as one answer has it: the head waits for what follows, until the loop's next round.
+    """A connection's transport as one answer has it: the head waits for what follows.
+
+    It waits until the loop's next round, or, where it says how long the answer is, for what follows or the end.
 
     What it buys: a short answer is one system call and one packet, and not two of each.
     """
 
-    __slots__ = ("_head", "_loop", "_transport", "_waits")
+    __slots__ = ("_answer", "_head", "_loop", "_transport", "_waits")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, answer: Answer) -> None:
         super().__init__()
         self._transport = transport
         self._loop = loop
+        self._answer = answer
         self._waits = True
         self._head: bytes | bytearray | memoryview = b""
 
@@ -26,12 +40,17 @@ class HeadFirst(asyncio.Transport):
         """Write; keep the first, until there is a second."""
         if self._head:
             head, self._head = self._head, b""
-            if not self._transport.is_closing():  # not every loop's ``writelines`` looks whether the peer is gone
+            if self._transport.is_closing():  # not every loop's ``writelines`` looks whether the peer is gone
+                return
+            if data:
                 self._transport.writelines((head, data))
+            else:
+                self._transport.write(head)
         elif self._waits:
             self._waits = False
             self._head = data
-            self._loop.call_soon(self.flush)
+            if self._answer.chunked_encoding is not False:
+                self._loop.call_soon(self.flush)
         else:
             self._transport.write(data)
 

@@ -124,7 +124,7 @@ class BoundedConnection(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            answer = self.cycle.transport = HeadFirst(self.transport, self.loop)
+            answer = self.cycle.transport = HeadFirst(self.transport, self.loop, self.cycle)
             self._unanswered.append((self.cycle, answer))
 
     def on_response_complete(self) -> None:

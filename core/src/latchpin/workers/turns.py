@@ -45,7 +45,7 @@ class Rounds:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.at_once = LEAST
-        self._began = loop.time()
+        self._began: float | None = None
         self._gone_on = 0
         self._begun: deque[asyncio.Future[None]] = deque()
         self._new: deque[asyncio.Future[None]] = deque()
@@ -54,8 +54,6 @@ class Rounds:
         """Count one more in this round, if there is room and nobody waits."""
         if self._gone_on >= self.at_once or self._begun or self._new:
             return False
-        if not self._gone_on:
-            self._began = self.loop.time()
         self._count(1)
         return True
 
@@ -67,27 +65,29 @@ class Rounds:
             self.at_once = min(MOST, self.at_once * 2)
 
     def later(self, *, new: bool) -> asyncio.Future[None]:
-        """What is done in a later round. Somebody went on in this one, so there is a next."""
+        """What is done in a later round. As many as may went on in this one, so the next is looked to."""
         waited_for: asyncio.Future[None] = self.loop.create_future()
         (self._new if new else self._begun).append(waited_for)
         return waited_for
 
     def _count(self, more: int) -> None:
-        if not self._gone_on:
-            self.loop.call_soon(self._begin)
+        """Count ``more``. Only a full round has its end looked to: to wake the loop costs as much as a short answer."""
         self._gone_on += more
+        if more and self._gone_on >= self.at_once:
+            self.loop.call_soon(self._begin)
 
     def _begin(self) -> None:
         now = self.loop.time()
-        self.end(now - self._began)
-        self._began, self._gone_on, gone_on = now, 0, 0
+        if self._began is not None:
+            self.end(now - self._began)
+        self._gone_on, gone_on = 0, 0
         while gone_on < self.at_once and (waiting := self._begun or self._new):
             waited_for = waiting.popleft()
             if not waited_for.done():  # else its task was cancelled
                 waited_for.set_result(None)
                 gone_on += 1
-        if gone_on:
-            self._count(gone_on)
+        self._began = now if gone_on >= self.at_once else None  # who came in several rounds says nothing of one
+        self._count(gone_on)
 
 
 class _Here(threading.local):
