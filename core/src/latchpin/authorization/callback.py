@@ -160,7 +160,7 @@ class AuthorizationCallback:
 
     async def _look(self, gateway_id: str) -> None:
         """Check the pause. Gateway and client come along in the same trip: they are needed in a moment."""
-        if self._gateways.has_recent(gateway_id):
+        if self._gateways.recall(gateway_id) is not None:
             await self._redemption.check_pause(gateway_id)
             return
         looking = self._redemption.look(gateway_id), self._gateways.get_recent(gateway_id)

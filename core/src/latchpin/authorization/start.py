@@ -19,6 +19,7 @@ from latchpin.errors import InvalidRequest, RegistrationFailed, SharedConnection
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import COMPANY, Caller, Gateway, PendingAuthorization, StateKey
 from latchpin.model.flow_steps import Begun, Redirected, Stored
+from latchpin.oauth import base64url
 from latchpin.oauth.authorize import AuthorizationLink, build_authorization_link
 from latchpin.oauth.pkce import build_verifier
 from latchpin.oauth.state import StatePayload, build_state, hash_browser
@@ -36,6 +37,7 @@ from latchpin.workers.bounded import Bounded
 __all__ = ["StartAuthorization"]
 
 _MOST_REMEMBERED = 10_000
+_NONCE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class StartAuthorization:
                 payload = StatePayload(
                     gateway_id=gateway.id,
                     app_user_email=caller.email,
-                    nonce=secrets.token_urlsafe(16),
+                    nonce=base64url.encode(secrets.token_bytes(_NONCE_BYTES)),
                     timestamp=now.isoformat(),
                     browser=hash_browser(browser),
                     key_id=self._services.signer.key_id,
@@ -169,10 +171,12 @@ class StartAuthorization:
 
     async def _look(self, gateway_id: str, caller: Caller) -> Gateway:
         """The gateway; what else an authorization needs of the stores comes along in the same trip."""
-        if not self._gateways.has_recent(gateway_id):
-            looking = self._step_up.may_be_noted(gateway_id), self._clients.look(gateway_id)
-            reading = self._gateways.get_recent(gateway_id, caller)
-            await asyncio.gather(*looking, reading, return_exceptions=True)  # who needs it meets the failure
+        gateway = self._gateways.recall(gateway_id, caller)
+        if gateway is not None:
+            return gateway
+        looking = self._step_up.may_be_noted(gateway_id), self._clients.look(gateway_id)
+        reading = self._gateways.get_recent(gateway_id, caller)
+        await asyncio.gather(*looking, reading, return_exceptions=True)  # who needs it meets the failure
         return await self._gateways.get_recent(gateway_id, caller)
 
     async def _owner(self, gateway: Gateway, caller: Caller, account: str) -> str:

@@ -81,14 +81,15 @@ class GatewayRegistry:
             NotFound: as ``get`` does.
         """
         caller = caller or _LOCAL
-        gateway = self._recent.get(gateway_id)
-        if gateway is not None and may_use(gateway, caller):
+        gateway = self.recall(gateway_id, caller)
+        if gateway is not None:
             return gateway
         return await self._recent.read(gateway_id, partial(self.get, gateway_id, caller))
 
-    def has_recent(self, gateway_id: str) -> bool:
-        """Whether ``get_recent`` need not read it, for somebody who may use it."""
-        return self._recent.get(gateway_id) is not None
+    def recall(self, gateway_id: str, caller: Caller | None = None) -> Gateway | None:
+        """What ``get_recent`` gives without reading; None: it has to read it."""
+        gateway = self._recent.get(gateway_id)
+        return gateway if gateway is not None and may_use(gateway, caller or _LOCAL) else None
 
     async def get_to_change(self, gateway_id: str, caller: Caller) -> Gateway:
         """Look, for a caller who is about to change or remove it.

@@ -19,6 +19,7 @@ from latchpin.identity.sessions import (
     session_cookie_name,
     was_ended,
 )
+from latchpin.oauth import base64url
 from latchpin.web.identity import services_of, signed_tokens_of
 
 __all__ = [
@@ -47,7 +48,7 @@ def browser_cookie(request: Request) -> str | None:
 
 def new_browser_cookie() -> str:
     """A value for a browser that has none: 32 random bytes."""
-    return secrets.token_urlsafe(BROWSER_COOKIE_BYTES)
+    return base64url.encode(secrets.token_bytes(BROWSER_COOKIE_BYTES))
 
 
 def set_browser_cookie(request: Request, response: Response, value: str) -> None:

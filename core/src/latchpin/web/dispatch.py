@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from starlette.datastructures import State
 from starlette.routing import Route
 
 from latchpin.workers.bounded import Bounded
@@ -140,6 +141,7 @@ class GuardedApp(FastAPI):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  what FastAPI takes
         super().__init__(**options)
+        self.state = _AttributeState()
         self.add_middleware(_KeepFailure)
         self.front: App = self._serve_by_framework
 
@@ -153,6 +155,13 @@ class GuardedApp(FastAPI):
         await super().__call__(scope, receive, send)
         for failure in failures:
             raise failure
+
+
+class _AttributeState(State):
+    """The framework's state, its values kept as attributes: a request looks for six, and each would be missed first."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__dict__)
 
 
 class _KeepFailure:

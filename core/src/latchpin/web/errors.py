@@ -22,6 +22,7 @@ from latchpin.errors import (
 )
 from latchpin.errors.causes import CAUSES, Cause
 from latchpin.web import pages
+from latchpin.web.hosts import read_header
 from latchpin.web.traces import Trace, log_failure, trace_of
 
 __all__ = [
@@ -203,7 +204,7 @@ def send_to_sign_in(request: Request) -> None:
 
 def wants_html(request: Request) -> bool:
     """Whether a person's browser asks for a page, as opposed to a program or a script."""
-    return "text/html" in request.headers.get("accept", "")
+    return b"text/html" in read_header(request.scope, b"accept")
 
 
 def _may_show(error: LatchpinError) -> bool:

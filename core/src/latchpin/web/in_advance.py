@@ -41,4 +41,4 @@ def not_in_advance(endpoint: EndpointT) -> EndpointT:
 
 def is_in_advance(request: Request) -> bool:
     """Whether the request says that nobody has asked for the page yet."""
-    return any(name in _HEADERS and _IN_ADVANCE.search(value) for name, value in request.scope["headers"])
+    return any(_IN_ADVANCE.search(value) for name, value in request.scope["headers"] if name in _HEADERS)

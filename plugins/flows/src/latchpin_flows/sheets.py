@@ -10,6 +10,8 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
+from operator import attrgetter
 
 from latchpin.contracts import Collection
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span, index_time
@@ -28,7 +30,7 @@ _BEGINNING = frozenset({"begun", "stored", "redirected"})
 
 def has_only_begun(steps: Sequence[FlowStep]) -> bool:
     """Whether all of ``steps`` are those of an authorization that was begun well."""
-    return all(step.step in _BEGINNING for step in steps)
+    return _BEGINNING.issuperset([step.step for step in steps])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class FlowSheets:
 
     async def put(self, flows: Mapping[str, Sequence[FlowStep]], *, life: timedelta) -> None:
         """Write one sheet."""
-        newest = max(step.at for steps in flows.values() for step in steps)
+        newest = max(map(attrgetter("at"), chain.from_iterable(flows.values())))
         held = {
             flow_id: {
                 "gateway_id": steps[0].gateway_id,

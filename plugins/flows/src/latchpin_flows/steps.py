@@ -27,7 +27,7 @@ StepOutcome = Literal["done", "failed"]
 MOST_STEPS = 200
 """Steps that one flow keeps: whoever repeats a callback without end fills no store."""
 
-_OF_THE_STEP = frozenset({"flow_id", "step", "seconds", "worker", "outcome"})
+_OF_THE_STEP = ("flow_id", "step", "seconds", "worker", "outcome")
 _RANKS = {name: rank for rank, name in enumerate(get_args(StepName))}
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for each step
 
@@ -69,9 +69,8 @@ class FlowStep:
 
 def step_of(fact: Fact) -> FlowStep:
     """A fact called ``flow.step`` as a step."""
-    told: Mapping[str, Any] = fact.details
-    facts = {name: value for name, value in told.items() if name not in _OF_THE_STEP}
-    flow_id, step, seconds, worker = told["flow_id"], told["step"], told["seconds"], told["worker"]
+    facts: dict[str, Any] = dict(fact.details)
+    flow_id, step, seconds, worker, _ = (facts.pop(name) for name in _OF_THE_STEP)
     return FlowStep(flow_id, fact.gateway_id, fact.subject, fact.at, seconds, worker, step, facts)
 
 
