@@ -147,8 +147,8 @@ def _complete_operation(method: str, operation: dict[str, Any], schemes: Iterabl
         answers.setdefault("403", _problem(403))
         if method == "get":
             answers.setdefault("303", redirect("To `/login`, for a browser in which nobody is signed in."))
-    for status in _ALWAYS:
-        answers.setdefault(str(status), _problem(status))
+    for always in _ALWAYS:
+        answers.setdefault(str(always), _problem(always))
     operation["responses"] = dict(sorted(answers.items()))
     operation["description"] = f"{operation.get('description', '')}\n\n*{_who(security)}*".strip()
 
