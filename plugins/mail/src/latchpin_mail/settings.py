@@ -10,8 +10,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from latchpin_mail.address import is_deliverable
 
-__all__ = ["MailSettings", "Security"]
+__all__ = ["TRY_WITHIN", "MailSettings", "Security"]
 
+TRY_WITHIN = 30.0
+"""Seconds for one whole conversation with the mail server."""
 Security = Literal["starttls", "tls", "none"]
 _PORTS: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
 

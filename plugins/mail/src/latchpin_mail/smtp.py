@@ -14,12 +14,10 @@ import aiosmtplib
 from latchpin.sdk.outbound import find_roots
 from latchpin_attention.outbox import Undelivered
 
-from latchpin_mail.settings import MailSettings
+from latchpin_mail.settings import TRY_WITHIN, MailSettings
 
-__all__ = ["TRY_WITHIN", "look", "send"]
+__all__ = ["look", "send"]
 
-TRY_WITHIN = 30.0
-"""Seconds for one whole conversation."""
 _REFUSED = 500
 
 

@@ -14,11 +14,10 @@ from latchpin_attention.finding import needs_of
 from latchpin_attention.need import Need
 from latchpin_attention.outbox import Entry, Moot, Outbox, Undelivered, outbox_spec
 
-from latchpin_mail import smtp
 from latchpin_mail.address import is_deliverable
 from latchpin_mail.letter import Letter, build_letter
 from latchpin_mail.people import Bounds, People, Told, draft
-from latchpin_mail.settings import MailSettings
+from latchpin_mail.settings import TRY_WITHIN, MailSettings
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
@@ -35,7 +34,7 @@ PAUSES = tuple(timedelta(minutes=each) for each in (1, 5, 15, 30, 60, 120, 240, 
 
 def open_outbox(context: Context) -> Outbox:
     """The outbox of a gateway."""
-    claimed = timedelta(seconds=2 * smtp.TRY_WITHIN + 30)
+    claimed = timedelta(seconds=2 * TRY_WITHIN + 30)
     return Outbox(context.collection(OUTBOX), context.clock, pauses=PAUSES, claimed_for=claimed, kept_for=KEPT_FOR)
 
 
@@ -118,6 +117,8 @@ class Turns:
 
     async def _deliver(self, entry: Entry) -> None:
         """Send one, about what still needs its reader; what was mended meanwhile is not in it."""
+        from latchpin_mail import smtp  # noqa: PLC0415  its client is loaded where mail is sent
+
         person, services = str(entry.body["to"]), self._application.services
         if not await self._people.wants_mail(person) or await self._application.people.is_out(person):
             raise Moot

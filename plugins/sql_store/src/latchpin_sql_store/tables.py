@@ -2,11 +2,12 @@
 
 Secrets are in ``code_verifier``, ``access_token``, ``refresh_token``, the columns ending in ``_encrypted`` and
 ``gateways.oauth_config``: sealed by the core before they get here. Lists and objects are JSON text.
+
+What MariaDB has to be told of a table (engine, character set, comparison by bytes), the migrations tell it: to say it
+here would load its dialect everywhere.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -43,13 +44,6 @@ metadata = MetaData(
     }
 )
 
-# Names and states are compared byte by byte; MariaDB's default would take A for a.
-_ON_MYSQL: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
-}
-
 
 def _of_gateway() -> Column[str]:
     return Column("gateway_id", Ascii(64), ForeignKey("gateways.id", ondelete="CASCADE"), nullable=False)
@@ -74,7 +68,6 @@ states = Table(
     Column("used", Boolean, nullable=False, server_default=false()),
     Column("used_at", UtcTime),
     Column("created_at", UtcTime, nullable=False),
-    **_ON_MYSQL,
 )
 
 gateways = Table(
@@ -92,7 +85,6 @@ gateways = Table(
     Column("updated_at", UtcTime, nullable=False),
     Column("connection", String(16), nullable=False, server_default="own"),
     Column("api_key", ApiKeyMembers),
-    **_ON_MYSQL,
 )
 
 tokens = Table(
@@ -121,7 +113,6 @@ tokens = Table(
     Column("chosen_at", UtcTime),
     Column("connected_by", EMAIL),
     UniqueConstraint("gateway_id", "app_user_email", "label", name="uq_oauth_tokens_account"),
-    **_ON_MYSQL,
 )
 
 clients = Table(
@@ -142,7 +133,6 @@ clients = Table(
     Column("expires_at", UtcTime),
     Column("is_active", Boolean, nullable=False, server_default=true()),
     UniqueConstraint("gateway_id", "issuer"),
-    **_ON_MYSQL,
 )
 
 # What plugins keep. One pair of tables and not one a collection: a plugin that declares another collection or index
@@ -156,7 +146,6 @@ documents = Table(
     Column("fields", Text, nullable=False),
     Column("body", LongText, nullable=False),
     Column("expires_at", UtcTime, index=True),
-    **_ON_MYSQL,
 )
 
 document_fields = Table(
@@ -170,5 +159,4 @@ document_fields = Table(
         ["collection", "id"], ["documents.collection", "documents.id"], name="fk_document_fields", ondelete="CASCADE"
     ),
     Index("ix_document_fields_document", "collection", "id"),
-    **_ON_MYSQL,
 )
