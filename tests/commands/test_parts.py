@@ -140,7 +140,14 @@ def test_the_help_of_no_command_loads_a_gateway():
 def test_to_list_plugins_loads_nothing_that_only_serves():
     loaded = after_command("plugins", before=OURS_ALONE)
     assert "latchpin.assembly.plugin_report" in loaded
-    beyond = (*GATEWAY, "cryptography", "httpx", "latchpin.identity.revocations", "latchpin.records", "latchpin.tokens")
+    beyond = (
+        *GATEWAY,
+        "cryptography",
+        "httpx",
+        "latchpin.identity.revocations",
+        "latchpin.records",
+        "latchpin.tokens",
+    )
     assert [name for name in beyond if name in loaded] == []
 
 
@@ -156,6 +163,16 @@ def test_a_command_of_the_core_loads_no_plugin():
     assert [
         name for name in loaded if name in HEAVY or (name.startswith("latchpin_") and name.endswith(".plugin"))
     ] == []
+
+
+def test_a_command_looks_for_no_circles_not_even_at_its_end():
+    before = "import gc\nbegun = []\ngc.callbacks.append(lambda phase, info: begun.append(info['generation']))\n"
+    loaded = modules_after(
+        f"{before}from latchpin.commands.main import main\nsys.argv = ['latchpin', '--help']\nbegun.clear()\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "assert not begun and gc.get_freeze_count(), begun"
+    )
+    assert "latchpin.commands.command_line" in loaded
 
 
 @pytest.mark.needs("latchpin_sql_store")

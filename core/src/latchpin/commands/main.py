@@ -14,7 +14,7 @@ FAILED = 1
 
 def main() -> None:
     """Run the command line; an expected failure is one sentence and a remedy on stderr, and exit code 1."""
-    from latchpin.serving.collecting import collect_little  # noqa: PLC0415  see above
+    from latchpin.serving.collecting import collect_little, leave_to_the_end  # noqa: PLC0415  see above
 
     collect_little()
     from latchpin.commands.command_line import build  # noqa: PLC0415
@@ -30,3 +30,5 @@ def main() -> None:
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        leave_to_the_end()

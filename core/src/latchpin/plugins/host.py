@@ -300,7 +300,7 @@ def _duplicates(offers: Sequence[Offer[Any]]) -> list[PluginError]:
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """What a distribution says of itself; read once, as each look at its metadata parses all of it."""
+    """What a distribution says of itself."""
 
     name: str
     version: str
@@ -308,7 +308,11 @@ class _Origin:
 
 
 def _origin(distribution: Distribution | None) -> _Origin:
+    """Read the fields that its metadata begins with, a line each; ``Distribution.metadata`` parses the README too."""
     if distribution is None:
         return _Origin("(unknown)", "")
-    said = distribution.metadata
-    return _Origin(said["Name"], said["Version"], tuple(said.get_all("Requires-Dist") or ()))
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    fields = [line.partition(": ")[::2] for line in text.partition("\n\n")[0].splitlines()]
+    first = dict(reversed(fields))
+    requires = tuple(value for name, value in fields if name == "Requires-Dist")
+    return _Origin(first.get("Name", "(unknown)"), first.get("Version", ""), requires)
