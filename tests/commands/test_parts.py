@@ -200,5 +200,6 @@ def test_a_worker_on_sqlite_loads_no_other_store_and_nothing_that_it_does_not_se
         "pymysql",
         "redis",
         "rich",
+        "yaml",
     )
     assert [name for name in (*beyond, "sqlalchemy.dialects.mysql", "sqlalchemy.orm", "typer") if name in loaded] == []
