@@ -17,6 +17,7 @@ from latchpin_adopt_contextforge.report import Report, Row
 from latchpin_adopt_contextforge.sealing import Opener
 from latchpin_adopt_contextforge.source import parse_source_url, read_source
 from latchpin_demo.browser import Browser
+from latchpin_offboarding import People
 
 from tests.adopt_contextforge.theirs import HOUR, NOW, THEIR_SECRET, Theirs, seal, seal_headers
 from tests.providers import FaultSwitch, PlainClient
@@ -134,7 +135,7 @@ async def test_a_token_that_contextforge_goes_on_renewing_is_told(gateway, their
 
 async def test_who_is_out_here_gets_nothing_back_by_another_run(gateway, provider, theirs, demo_gateway):
     await adopt(gateway, theirs)
-    await gateway.application.people.end(ALICE, Caller(ADMIN, is_admin=True, via="bearer"), way="command")
+    await People(gateway.application).end(ALICE, Caller(ADMIN, is_admin=True, via="bearer"), way="command")
     assert found(await adopt(gateway, theirs), "token", "demo", ALICE).why == "its owner is out here"
     assert await gateway.application.services.records.tokens.get(demo_gateway, ALICE) is None
 

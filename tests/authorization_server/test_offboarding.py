@@ -27,6 +27,7 @@ from latchpin_authorization_server.server import AuthorizationServer, open_serve
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_demo.browser import Browser
+from latchpin_offboarding import People
 
 from tests.authorization_server.conftest import StockClient, answer_of
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
@@ -112,9 +113,9 @@ async def test_nothing_is_allowed_with_a_session_that_another_worker_still_takes
 async def ends_and_is_let_in(gateway: InnerGateway) -> None:
     """Alice, a minute later each time."""
     gateway.clock.advance(minutes=1)
-    await gateway.application.people.end(ALICE, OPERATOR, way="command")
+    await People(gateway.application).end(ALICE, OPERATOR, way="command")
     gateway.clock.advance(minutes=1)
-    await gateway.application.people.restore(ALICE, OPERATOR)
+    await People(gateway.application).restore(ALICE, OPERATOR)
 
 
 async def test_a_request_from_before_is_not_answered_by_who_is_let_in_again(
@@ -145,9 +146,9 @@ async def test_a_code_that_was_kept_while_its_person_was_ended_is_not_redeemed(
     await stock.introduce()
     code = answer_of(await stock.visit(browser))["code"]
     (grant,) = [each async for each in server.grants.of_everybody()]
-    await gateway.application.people.end(ALICE, OPERATOR, way="command")
+    await People(gateway.application).end(ALICE, OPERATOR, way="command")
     await server.grants.put(replace(grant, revision=0))
-    await gateway.application.people.restore(ALICE, OPERATOR)
+    await People(gateway.application).restore(ALICE, OPERATOR)
     answer = await stock.redeem(code)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     assert await grants_of(server) == []
@@ -172,12 +173,12 @@ async def test_who_is_ended_while_they_make_a_personal_token_has_none_when_they_
 
     async def ended_a_moment_later(email: str) -> None:
         await check(email)
-        await gateway.application.people.end(email, OPERATOR, way="command")
+        await People(gateway.application).end(email, OPERATOR, way="command")
 
     monkeypatch.setattr(server, "check_not_signed_out", ended_a_moment_later)
     tokens = await open_personal_tokens(gateway.application.services.context)
     _, text = await tokens.create(ALICE, name="Report", actor=ALICE)
-    await gateway.application.people.restore(ALICE, OPERATOR)
+    await People(gateway.application).restore(ALICE, OPERATOR)
     identity = PersonalTokenIdentity(tokens, server.revocations)
     evidence = Evidence(headers={"authorization": (f"Bearer {text}",)}, peer="", cookies={}, resource=f"{BASE}/mcp")
     with pytest.raises(NotSignedIn, match="has ended"):

@@ -42,6 +42,7 @@ ADDRESSES = {
     "latchpin-inspection": "/gateways/0123456789abcdef0123456789abcdef/discovery",
     "latchpin-mail": "/admin/mail",
     "latchpin-metrics": "/metrics",
+    "latchpin-offboarding": "/people/ended",
     "latchpin-oidc-login": "/login/oidc",
     "latchpin-policy": "/rules",
     "latchpin-proxy": "/gateways/0123456789abcdef0123456789abcdef/mcp",

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from latchpin.authorization.start import StartAuthorization
+from latchpin.contracts import KeyValueRecords
 from latchpin.errors import BackendUnavailable, Forbidden, InvalidRequest, NotFound
 from latchpin.gateways.api_keys import ApiKeys
 from latchpin.identity.assertion_store import PREFIX as ASSERTIONS
@@ -19,9 +20,10 @@ from latchpin.identity.login import get_link
 from latchpin.identity.sessions import session_cookie_name, start_session
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin.sdk.gateway import DIRECTORY, parse_gateway_body, sign_out
-from latchpin.sdk.identity import create_link
-from latchpin.tokens.owed_documents import OWED
+from latchpin.sdk.identity import create_link, is_out
 from latchpin_audit.log import AuditLog
+from latchpin_offboarding import People
+from latchpin_offboarding.records import OWED
 
 from tests.providers import FaultSwitch, faults
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, Connected, InnerGateway, connect
@@ -85,8 +87,7 @@ async def test_connections_are_gone_at_once_and_revoked_at_their_server(connecte
     (owed,) = answer.json()["person"]["revocations"]
     assert (owed["gateway_id"], owed["state"], answer.json()["person"]["to_revoke"]) == (connected.id, "owed", 1)
     assert await gateway.application.services.records.tokens.list(app_user_email=ALICE) == []
-    await gateway.application.people.work()
-    await gateway.application.people.close()
+    await People(gateway.application).work()
     (person,) = (await asked(gateway, "GET", "/people/ended")).json()["people"]
     assert [each["state"] for each in person["revocations"]] == ["revoked"]
     assert connected.provider.accounts.ledger.living() == []
@@ -95,7 +96,7 @@ async def test_connections_are_gone_at_once_and_revoked_at_their_server(connecte
 async def test_a_server_that_is_away_is_asked_again_by_whoever_comes(connected: Connected, gateway: InnerGateway):
     """Also after the worker that was asked has gone: what is owed is in the store."""
     connected.provider.arm("revoke", faults.status(503))
-    people = gateway.application.people
+    people = People(gateway.application)
     await people.end(ALICE, ROOT, way="command")
     await people.work()
     (owed,) = (await people.show(ALICE, ROOT)).revocations
@@ -115,7 +116,7 @@ async def test_a_server_that_is_away_is_asked_again_by_whoever_comes(connected: 
 async def test_no_other_server_is_shown_a_token_by_who_may_write_to_the_store(
     connected: Connected, gateway: InnerGateway
 ):
-    people, owed = gateway.application.people, gateway.application.services.context.collection(OWED)
+    people, owed = People(gateway.application), gateway.application.services.context.collection(OWED)
     other = await gateway.add(connected.provider.provider.mcp_url, name="Other")
     moved = await people.end(ALICE, ROOT, way="command")
     held = await owed.get(moved.revocations[0].id)
@@ -128,7 +129,7 @@ async def test_no_other_server_is_shown_a_token_by_who_may_write_to_the_store(
 
 
 async def test_what_another_worker_still_kept_is_taken_too(connected: Connected, gateway: InnerGateway):
-    people, tokens = gateway.application.people, gateway.application.services.records.tokens
+    people, tokens = People(gateway.application), gateway.application.services.records.tokens
     (stored,) = await tokens.list(app_user_email=ALICE)
     await people.end(ALICE, ROOT, way="command")
     await tokens.put(stored, replacing=None)
@@ -157,7 +158,7 @@ async def test_who_is_ended_while_their_code_is_redeemed_keeps_no_token(
 
     async def ended_meanwhile(*given: Any, **more: Any) -> Any:
         granted = await redeem(*given, **more)
-        await gateway.application.people.end(ALICE, ROOT, way="api")
+        await People(gateway.application).end(ALICE, ROOT, way="api")
         return granted
 
     monkeypatch.setattr(endpoint, "redeem", ended_meanwhile)
@@ -202,16 +203,15 @@ async def test_a_login_link_ends_with_its_users_sessions(gateway: InnerGateway):
 async def test_who_is_ended_while_they_sign_in_has_no_session_when_they_are_let_in_again(
     gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
 ):
-    people = gateway.application.people
-    is_out = people.is_out
+    people = People(gateway.application)
 
-    async def ended_a_moment_later(email: str) -> bool:
-        found = await is_out(email)
+    async def ended_a_moment_later(kept: KeyValueRecords, email: str) -> bool:
+        found = await is_out(kept, email)
         await people.end(email, ROOT, way="api")
         return found
 
     link = await create_link(gateway.application.services, ALICE)
-    monkeypatch.setattr(people, "is_out", ended_a_moment_later)
+    monkeypatch.setattr("latchpin.web.signing_in.is_out", ended_a_moment_later)
     answer = await follow(gateway, link)
     cookie = answer.headers["set-cookie"].partition(";")[0]
     await people.restore(ALICE, ROOT)
@@ -272,13 +272,13 @@ async def test_who_is_ended_while_their_authorization_begins_does_not_come_to_it
 
 
 @pytest.mark.parametrize(
-    "undone", ["latchpin.gateways.people.sign_out", "latchpin.tokens.owed.OwedRevocations.take_from"]
+    "undone", ["latchpin_offboarding.people.sign_out", "latchpin_offboarding.owed.OwedRevocations.take_from"]
 )
 async def test_whose_end_broke_off_is_let_in_again_with_nothing_of_before(
     undone: str, connected: Connected, gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
 ):
     """They are out from its first step on; what the others would have done is done before they are let in."""
-    old, people = [await session(gateway), await gateway.bearer()], gateway.application.people
+    old, people = [await session(gateway), await gateway.bearer()], People(gateway.application)
 
     async def killed(*_: object, **__: object) -> None:
         raise BackendUnavailable("the worker was killed here")
@@ -301,7 +301,7 @@ def held_back(gateway: InnerGateway, email: str, body: str) -> AsyncIterator[byt
 
     async def send() -> AsyncIterator[bytes]:
         yield body[:-1].encode()
-        await gateway.application.people.end(email, Caller("root@example.com", is_admin=True), way="api")
+        await People(gateway.application).end(email, Caller("root@example.com", is_admin=True), way="api")
         yield body[-1:].encode()
 
     return send()
@@ -317,7 +317,7 @@ async def test_who_holds_a_request_back_until_they_are_ended_does_nothing_by_it(
         body = held_back(gateway, boss, f"user={boss}")
         answer = await client.post(f"{BASE}/admin/people/restore", content=body)
     assert answer.status_code == 401
-    assert await gateway.application.people.is_out(boss)
+    assert await People(gateway.application).is_out(boss)
 
 
 @pytest.mark.needs("latchpin_aggregator", "latchpin_proxy")
@@ -342,7 +342,7 @@ async def test_who_is_ended_while_their_key_is_tried_leaves_none_for_all(
     entry = await application.gateways.create(parse_gateway_body(body), boss)
 
     async def try_slowly(*_: object) -> int:
-        await application.people.end(boss.email, ROOT, way="api")
+        await People(application).end(boss.email, ROOT, way="api")
         return 1
 
     monkeypatch.setattr(ApiKeys, "_try", try_slowly)
@@ -357,13 +357,13 @@ async def test_only_administrators_end_people_or_let_them_in(gateway: InnerGatew
         answer = await asked(gateway, method, "/people/ended", user=ALICE, by=ALICE)
         assert answer.status_code == 403
     with pytest.raises(Forbidden):
-        await gateway.application.people.end(ADMIN, Caller(ALICE), way="api")
+        await People(gateway.application).end(ADMIN, Caller(ALICE), way="api")
 
 
 async def test_an_administrator_is_ended_by_another_and_not_by_themselves(gateway: InnerGateway):
     assert (await end(gateway, ADMIN)).status_code == 400
     other = Caller("root@example.com", is_admin=True, via="bearer")
-    await gateway.application.people.end(ADMIN, other, way="api")  # ADMIN_EMAILS lets nobody in who is out
+    await People(gateway.application).end(ADMIN, other, way="api")  # ADMIN_EMAILS lets nobody in who is out
     assert (await asked(gateway, "GET", "/people/ended")).status_code == 401
 
 
@@ -379,7 +379,7 @@ async def test_one_person_has_one_spelling(gateway: InnerGateway):
 
 @pytest.mark.parametrize("way", ["scim", "acme"])
 async def test_a_directory_lets_nobody_in_whom_an_administrator_ended(gateway: InnerGateway, way: str):
-    people = gateway.application.people
+    people = People(gateway.application)
     await people.end(ALICE, DIRECTORY, way=way)
     assert (await people.show(ALICE, ROOT)).by == f"a directory ({way})"
     await people.end(ALICE, ROOT, way="command")

@@ -33,7 +33,7 @@ from tests.support.gateway_process import (
     start_pair,
 )
 
-NEEDS = ("latchpin_aggregator", "latchpin_admin_cli", "latchpin_oidc_login", "latchpin_proxy", "latchpin_scim")
+NEEDS = ("latchpin_aggregator", "latchpin_offboarding", "latchpin_oidc_login", "latchpin_proxy", "latchpin_scim")
 pytestmark = [pytest.mark.backends("sqlite", "postgres", "redis"), pytest.mark.needs(*NEEDS)]
 
 _log = logging.getLogger(__name__)

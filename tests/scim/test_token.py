@@ -9,6 +9,7 @@ import pytest
 from latchpin.contracts import CheckContext, Severity
 from latchpin.errors import SettingsError
 from latchpin.settings import load
+from latchpin_offboarding import People
 from latchpin_scim.settings import ScimSettings
 
 from tests.scim.conftest import OLD, TOKEN
@@ -47,7 +48,7 @@ async def test_nobody_else_gets_anything(gateway: InnerGateway):
         assert answer.status_code == 401, (method, path)
         assert answer.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
         assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert not await gateway.application.people.is_out(ALICE)
+    assert not await People(gateway.application).is_out(ALICE)
 
 
 async def test_two_tokens_at_once_are_no_token(gateway: InnerGateway):

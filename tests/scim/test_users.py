@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from latchpin.gateways.people import Departed, People
 from latchpin.model import Caller
+from latchpin_offboarding import Departed, People
 
 from tests.scim.conftest import USER, Directory
 from tests.support.gateway_in_process import ALICE, InnerGateway
@@ -15,7 +15,7 @@ ROOT = Caller("root@example.com", is_admin=True, via="bearer")
 
 
 async def is_out(gateway: InnerGateway, email: str = ALICE) -> bool:
-    return await gateway.application.people.is_out(email)
+    return await People(gateway.application).is_out(email)
 
 
 # -- the ways in which directories say that somebody left -------------------------------------------------
@@ -151,7 +151,7 @@ async def test_what_is_not_kept_changes_nothing(gateway: InnerGateway, directory
 
 async def test_an_administrators_end_stands(gateway: InnerGateway, directory: Directory):
     user = await directory.create()
-    await gateway.application.people.end(ALICE, ROOT, way="api")
+    await People(gateway.application).end(ALICE, ROOT, way="api")
     for value in (True, False, True):
         await directory.patch(user, {"op": "replace", "path": "active", "value": value})
         assert await is_out(gateway)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 from latchpin.activity.flow_log import FlowLog
 from latchpin.activity.recorder import FlowRecorder
@@ -14,12 +16,11 @@ from latchpin.authorization.start import StartAuthorization
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.contracts import ProtectedResource
-from latchpin.errors import Conflict, InvalidRequest
+from latchpin.errors import Conflict, InvalidRequest, PluginError
 from latchpin.gateways.access import AccessCache
 from latchpin.gateways.api_keys import ApiKeys
 from latchpin.gateways.connections import ConnectionService
 from latchpin.gateways.gates import Gates
-from latchpin.gateways.people import People
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
@@ -37,7 +38,6 @@ from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
-from latchpin.tokens.owed import OwedRevocations
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.scope_rules import whose_rules
 from latchpin.tokens.service import TokenService
@@ -109,10 +109,21 @@ class Application:
         )
         self.toolbox = Toolbox(services, self.tokens, self.recorder, gates=self.gates, note_missing=self.step_up.note)
         self.connections = ConnectionService(services, self.gateways, self.tokens)
-        self.people = People(services, self.connections, OwedRevocations(services, self.revoker))
         self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
         self.status = GatewayStatusService(services, self.tokens)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
+
+    @property
+    def people(self) -> Any:  # noqa: ANN401  it is a plugin's
+        """A ``latchpin_offboarding.People``; goes with hook API 2.0: make one.
+
+        Raises:
+            PluginError: the distribution is not installed.
+        """
+        try:
+            return import_module("latchpin_offboarding").People(self)
+        except ModuleNotFoundError as exc:
+            raise PluginError("application.people comes with latchpin-offboarding, which is not installed") from exc
 
     async def scope_ceiling(self, gateway: Gateway, caller: Caller) -> frozenset[str] | None:
         """The only scopes that rules let be asked for, for the account or token that serves ``caller``; None: any.
@@ -281,7 +292,6 @@ class Application:
         await self.access.close()
         await self.authorization_callback.close()
         await self.connections.close()
-        await self.people.close()
         await self._deleting.close()
         await self.removal.close()
         await self.tokens.close()

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from latchpin.clients.secrets import reseal_client, reseal_configured, sealed_in
 from latchpin.contracts import Cipher, Context, KeyedRow, KeyUse, PagedTokens, RecordStore, ReplacingClients
 from latchpin.identity.assertion_store import PREFIX as ASSERTIONS
-from latchpin.records.key_uses import collection_use, kept_use, key_ids
-from latchpin.tokens.owed_documents import OWED_TOKENS
+from latchpin.records.key_uses import kept_use, key_ids
 from latchpin.tokens.renewal import lease_of
 from latchpin.tokens.sealing import reseal_token
 from latchpin.workers.keys import PREFIX as RANDOM_KEYS
@@ -83,7 +82,6 @@ def list_key_uses() -> Sequence[KeyUse]:
         KeyUse("gateways' secrets", _gateways),
         KeyUse("users' tokens", _tokens),
         KeyUse("registered clients", _clients),
-        collection_use(OWED_TOKENS),
         kept_use("random keys that workers share", RANDOM_KEYS, lambda name: (name,)),
         kept_use("ID tokens handed in", ASSERTIONS, None),
     ]

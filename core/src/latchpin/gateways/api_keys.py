@@ -19,7 +19,7 @@ from latchpin.errors import (
 )
 from latchpin.errors.causes.upstream import AT_MCP_SERVER
 from latchpin.gateways.api_key_rules import explain_key
-from latchpin.identity.barred import find_barred
+from latchpin.identity.barred import is_out
 from latchpin.model import COMPANY, ApiKeyConfig, Caller, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
 from latchpin.outbound.credential import Credential
@@ -178,7 +178,7 @@ class ApiKeys:
     async def _check_in(self, *people: str) -> None:
         """Refuse who was ended while their key was tried: a server may take its time for that."""
         for email in people:
-            if await find_barred(self._services.kept, email) is not None:
+            if await is_out(self._services.kept, email):
                 raise Forbidden("access to this gateway was ended", remedy="Ask an administrator of this gateway.")
 
     async def _check_unchanged(self, gateway: Gateway, owner: str, account: str) -> None:

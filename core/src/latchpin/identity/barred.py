@@ -1,5 +1,8 @@
 """People who are out: an administrator, a directory or a command ended all that they had, and nothing lets them in.
 
+Whoever is to be kept out has a note written here (``bar``), and is out until it is taken back (``let_in``). What asks
+for it is part of the core: no plugin that is left out lets anybody in.
+
 It is one note for each person, under a hash of the address. It has no end of its own: a token that another server
 issued may be good for as long as it likes, and a proxy in front may go on naming somebody. Who was out comes back when
 they are let in.
@@ -14,9 +17,12 @@ from datetime import UTC, datetime
 
 from latchpin.contracts import KeyValueRecords
 from latchpin.errors import RecordConflict
-from latchpin.model import CLIENT_ITSELF
+from latchpin.model import CLIENT_ITSELF, Caller
 
-__all__ = ["FOR_EVER", "Barred", "bar", "find_barred", "let_in", "list_barred"]
+__all__ = ["DIRECTORY", "FOR_EVER", "Barred", "bar", "find_barred", "is_out", "let_in", "list_barred"]
+
+DIRECTORY = Caller(CLIENT_ITSELF, is_admin=True, via="directory")
+"""Who acts where another system says that somebody left: it is proven by that system's own secret."""
 
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 """Until when nothing counts that was issued to who is out; no token says a later time."""
@@ -60,11 +66,13 @@ class Barred:
 async def bar(kept: KeyValueRecords, barred: Barred) -> Barred:
     """Keep a person out from now on, and return what stands.
 
-    Who is out already stays so. Only a person's word takes the place of a directory's, which then lets them in no more:
+    It is the first step of an end: ``end_everything_of`` ends what was issued to them, and what is under way. Who is
+    out already stays so. Only a person's word takes the place of a directory's, which then lets them in no more:
     in one write, since a moment without a note would let them in.
 
     Raises:
         RecordConflict: others kept changing it.
+        BackendUnavailable: do it again.
     """
     name, ours = _name(barred.email), barred.dump()
     for _ in range(_ATTEMPTS):
@@ -78,7 +86,13 @@ async def bar(kept: KeyValueRecords, barred: Barred) -> Barred:
 
 
 async def let_in(kept: KeyValueRecords, email: str, *, way: str | None = None) -> Barred | None:
-    """Let a person in again; with ``way``, only if they are out by that. None: nobody was out, or not by that."""
+    """Let a person in again; with ``way``, only if they are out by that. None: nobody was out, or not by that.
+
+    What they had must have ended before (``ended_since``), or it comes back with them.
+
+    Raises:
+        BackendUnavailable: do it again.
+    """
     stands = await find_barred(kept, email)
     if stands is None or way not in {None, stands.way}:
         return None
@@ -89,6 +103,15 @@ async def find_barred(kept: KeyValueRecords, email: str) -> Barred | None:
     """The note about a person; None: they are not out."""
     note = await kept.get(_name(email))
     return None if note is None else Barred.load(note)
+
+
+async def is_out(kept: KeyValueRecords, email: str) -> bool:
+    """Whether somebody is out, as the store has it now.
+
+    Raises:
+        BackendUnavailable: the store cannot be asked.
+    """
+    return await find_barred(kept, email) is not None
 
 
 async def list_barred(kept: KeyValueRecords) -> list[Barred]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from latchpin.errors import InvalidRequest
 from latchpin.identity.address import parse_email
-from latchpin.identity.barred import find_barred
+from latchpin.identity.barred import is_out
 from latchpin.identity.revocations import mark_of_ends
 from latchpin.services import Services
 from latchpin.workers.instance_names import Whereabouts, locate
@@ -63,7 +63,7 @@ async def create_link(services: Services, email: str, *, admin: bool = False) ->
     """
     address = parse_email(email)
     ended = await mark_of_ends(services.kept, address)
-    if await find_barred(services.kept, address) is not None:
+    if await is_out(services.kept, address):
         raise InvalidRequest(
             f"{email} is out, and no link lets them in",
             remedy=f"Let them in again first: latchpin people restore {email}",

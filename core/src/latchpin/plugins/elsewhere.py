@@ -70,6 +70,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     ),
     "latchpin-connect": Brings(commands=("clients",), paths=r"/connect"),
     "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),
+    "latchpin-offboarding": Brings(commands=("people",), paths=r"/people/ended|/admin/people(/.*)?"),
     "latchpin-scim": Brings(paths=r"/scim/v2/.*", settings=("SCIM_TOKEN",)),
     "latchpin-profiles": Brings(settings=("SERVER_PROFILES_FILE",)),
     "latchpin-enterprise": Brings(
@@ -94,7 +95,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-flows": Brings(commands=("flows",), paths=r"/flows(/.*)?", settings=("FLOW_HISTORY_HOURS",)),
     "latchpin-adopt-contextforge": Brings(commands=("adopt",)),
     "latchpin-demo": Brings(commands=("demo",)),
-    "latchpin-admin-cli": Brings(commands=("gateways", "people", "config", "states", "break-glass")),
+    "latchpin-admin-cli": Brings(commands=("gateways", "config", "states", "break-glass")),
     "latchpin-doctor": Brings(commands=("doctor",), paths=r"/admin/doctor|/admin/gateways/[^/]+/test"),
     "latchpin-scaffold": Brings(commands=("plugin",)),
     "latchpin-admin-ui": Brings(paths=r"/admin(/.*)?"),

@@ -9,9 +9,6 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 - ``gateways``: what administrators enter; ``confirm_issuer`` trusts another issuer, and ``removal`` ends one with all
   that belongs to it.
 - ``connections``: who is connected to what, and how that ends.
-- ``people``: ``end`` ends everything of a person and keeps them out, ``restore`` lets them in again; each is a
-  ``Departed``. ``DIRECTORY`` is the caller where another system, proven by its own secret, says that somebody left, and
-  ``sign_out`` ends sessions and tokens without keeping anybody out.
 - ``departures``: tells who serves something that lasts when its person's sessions have ended, until it is over; each
   such thing is ``Watched``: ``Departures`` says more.
 - ``access``: gateway and usable token for a caller, as they were read at most a second ago: ``AccessCache``.
@@ -57,6 +54,10 @@ entry, ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says w
 one gateway, each with a label of at most ``LONGEST_LABEL`` characters, which ``parse_label`` reads.
 ``name_account`` is one text for whose account it is and which, ``tell_account`` the detail of a fact that says which.
 ``name_authorization`` names the authorization that a stored token came from: its renewals keep the name.
+``open_token`` opens a stored token, for who has it revoked.
+
+``sign_out`` ends all that proves a person here, and keeps nobody out: the distribution ``latchpin-offboarding`` does.
+``DIRECTORY`` is the caller where another system, proven by its own secret, says that somebody left.
 
 What another gateway has kept can be taken over: ``build_token`` seals tokens, and ``seal_client`` a registered client,
 into the records that ``services.records`` keeps. ``API_KEY`` is the ``token_type`` of a key.
@@ -77,11 +78,11 @@ if TYPE_CHECKING:
     from latchpin.gateways.endpoint import mcp_endpoint
     from latchpin.gateways.entered import parse_body
     from latchpin.gateways.named import find_named
-    from latchpin.gateways.people import DIRECTORY, Departed
     from latchpin.gateways.registry import describe_gateway, parse_gateway_body
     from latchpin.gateways.removal import Removed
     from latchpin.gateways.signing_out import sign_out
     from latchpin.identity.allowance import is_allowed, may_use
+    from latchpin.identity.barred import DIRECTORY
     from latchpin.identity.departures import Departures, Watched
     from latchpin.model.accounts import LONGEST_LABEL, MOST_ACCOUNTS, name_account, name_authorization
     from latchpin.model.ids import is_id
@@ -91,7 +92,7 @@ if TYPE_CHECKING:
     from latchpin.tokens.accounts import parse_label, tell_account
     from latchpin.tokens.client_grant import needs_browser, require_grant, subject_of
     from latchpin.tokens.endpoint import Revocation
-    from latchpin.tokens.sealing import API_KEY, build_token
+    from latchpin.tokens.sealing import API_KEY, build_token, open_token
     from latchpin.tokens.service import UsableToken
 
 __all__ = [
@@ -104,7 +105,6 @@ __all__ = [
     "AllowedUsers",
     "Application",
     "Connection",
-    "Departed",
     "Departures",
     "FoundServer",
     "GatewayBody",
@@ -130,6 +130,7 @@ __all__ = [
     "needs_browser",
     "open_configured_secret",
     "open_registered_secret",
+    "open_token",
     "parse_body",
     "parse_gateway_body",
     "parse_label",
@@ -157,11 +158,11 @@ __getattr__ = finder(
         "latchpin.gateways.endpoint": ("mcp_endpoint",),
         "latchpin.gateways.entered": ("parse_body",),
         "latchpin.gateways.named": ("find_named",),
-        "latchpin.gateways.people": ("DIRECTORY", "Departed"),
         "latchpin.gateways.registry": ("describe_gateway", "parse_gateway_body"),
         "latchpin.gateways.removal": ("Removed",),
         "latchpin.gateways.signing_out": ("sign_out",),
         "latchpin.identity.allowance": ("is_allowed", "may_use"),
+        "latchpin.identity.barred": ("DIRECTORY",),
         "latchpin.identity.departures": ("Departures", "Watched"),
         "latchpin.model.accounts": ("LONGEST_LABEL", "MOST_ACCOUNTS", "name_account", "name_authorization"),
         "latchpin.model.ids": ("is_id",),
@@ -171,7 +172,8 @@ __getattr__ = finder(
         "latchpin.tokens.accounts": ("parse_label", "tell_account"),
         "latchpin.tokens.client_grant": ("needs_browser", "require_grant", "subject_of"),
         "latchpin.tokens.endpoint": ("Revocation",),
-        "latchpin.tokens.sealing": ("API_KEY", "build_token"),
+        "latchpin.tokens.sealing": ("API_KEY", "build_token", "open_token"),
         "latchpin.tokens.service": ("UsableToken",),
+        "latchpin_offboarding.people": ("Departed",),  # goes with hook API 2.0: latchpin.plugins.leaving
     },
 )

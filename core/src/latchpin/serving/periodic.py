@@ -27,7 +27,6 @@ def latchpin_background_tasks() -> Sequence[Backend[Settings, BackgroundTask[App
         Backend("announce", "saying that this process is there", Settings, _open_announce),
         Backend("collect", "giving back memory that only reference cycles keep", Settings, _open_collect),
         Backend("departures", "ending what is under way for people whose sessions ended", Settings, _open_departures),
-        Backend("revocations", "taking back the tokens of people who are out", Settings, _open_revocations),
     ]
 
 
@@ -72,13 +71,3 @@ class _Departures:
     async def run(self, application: Application) -> None:
         """Look until cancelled."""
         await application.departures.run()
-
-
-@asynccontextmanager
-async def _open_revocations(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
-    from latchpin.tokens import owed  # noqa: PLC0415  loaded when it is opened
-
-    async def work(application: Application) -> None:
-        await application.people.work()
-
-    yield Every(owed.INTERVAL_SECONDS, work)

@@ -29,7 +29,6 @@ from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.web import (
     routes_api,
-    routes_ended,
     routes_gateways,
     routes_health,
     routes_keys,
@@ -50,7 +49,6 @@ _log = logging.getLogger("latchpin.web")
 _OWN = (
     routes_oauth.router,
     routes_api.router,
-    routes_ended.router,
     routes_gateways.router,
     routes_health.router,
     routes_keys.router,

@@ -9,9 +9,9 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from latchpin.errors import Forbidden
+from latchpin.identity.barred import is_out
 from latchpin.identity.sessions import end_session, start_session
 from latchpin.web.cookies import session_of, set_session_cookie
-from latchpin.web.dependencies import application_of
 from latchpin.web.identity import services_of, signed_tokens_of
 from latchpin.web.rendering import render
 
@@ -53,7 +53,7 @@ async def answer_signed_in(
     ticket = await start_session(
         signed_tokens_of(request), email, admin=admin, lifetime=lifetime, session_id=session_id
     )  # before it is asked who is out: an end that comes after the question then comes after the ticket too
-    if await application_of(request).people.is_out(email):
+    if await is_out(services_of(request).kept, email):
         raise Forbidden(
             "your access to this gateway was ended",
             remedy="Ask an administrator, who can let you in again: latchpin people restore",

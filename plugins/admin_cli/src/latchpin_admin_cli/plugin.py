@@ -12,11 +12,10 @@ __all__ = ["latchpin_commands"]
 
 @latchpin.hookimpl
 def latchpin_commands() -> Sequence[Command]:
-    """Add ``latchpin gateways``, ``connections``, ``people``, ``config``, ``states`` and ``break-glass``."""
+    """Add ``latchpin gateways``, ``connections``, ``config``, ``states`` and ``break-glass``."""
     return [
         Command("gateways", "Add, change, list, show and remove gateways.", "latchpin_admin_cli.gateways:app"),
         Command("connections", "List who is connected, and enter keys.", "latchpin_admin_cli.connections:app"),
-        Command("people", "End people who leave, see who is out, let them in again.", "latchpin_admin_cli.people:app"),
         Command("config", "Show the settings.", "latchpin_admin_cli.config:app"),
         Command("states", "Look after pending authorizations.", "latchpin_admin_cli.states:app"),
         Command(

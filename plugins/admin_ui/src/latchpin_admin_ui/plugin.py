@@ -50,14 +50,6 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
             rank=30,
         ),
         NavigationEntry(
-            "People who left",
-            "/admin/people",
-            "Who is out, and what is still to be revoked of theirs. End somebody, or let them in again.",
-            group="connections",
-            admin_only=True,
-            rank=35,
-        ),
-        NavigationEntry(
             "Own OAuth clients",
             "/admin/clients",
             "What this gateway is at authorization servers: the OAuth clients that they registered for it.",

@@ -14,7 +14,6 @@ from latchpin_admin_ui import (
     routes_files,
     routes_gateway,
     routes_operation,
-    routes_people,
 )
 from latchpin_admin_ui.plugin import has_doctor
 
@@ -26,7 +25,6 @@ ROUTERS = (
     routes_gateway.router,
     routes_connections.router,
     routes_clients.router,
-    routes_people.router,
     routes_operation.router,
 )
 

@@ -9,7 +9,7 @@ from latchpin.errors import InvalidRequest, RecordConflict
 from latchpin.model import COMPANY, Caller, Gateway, StoredToken, TokenGrant
 from latchpin.sdk.commands import OPERATOR
 from latchpin.sdk.gateway import API_KEY, Application, build_token, may_use
-from latchpin.sdk.identity import parse_email
+from latchpin.sdk.identity import is_out, parse_email
 from latchpin.sdk.oauth import LONGEST_LIFETIME
 
 from latchpin_adopt_contextforge.facts import TOKEN_ADOPTED
@@ -94,7 +94,7 @@ class TokenAdoption:
         there = await self._records.tokens.get(place.gateway.id, email)
         if there is not None:
             return Row("token", name, "there", email, *_renewed(theirs, there))
-        if await self._application.people.is_out(email):
+        if await is_out(self._services.kept, email):
             raise LeftOut(
                 "its owner is out here", f"If they are to come back: latchpin people restore {email}, and run it again."
             )

@@ -36,6 +36,7 @@ def latchpin_checks() -> Sequence[Check]:
         Check("secret", SETTINGS, "the secret", _lazily("settings_checks", "check_secret")),
         Check("times", SETTINGS, "the time that people have", _lazily("settings_checks", "check_times")),
         Check("plugins", PLUGINS, "the plugins", _lazily("plugin_checks", "check_plugins")),
+        Check("left-behind", PLUGINS, "what plugins left behind", _lazily("left_behind", "check_left_behind")),
         Check("start", STORES, "the start", _lazily("store_checks", "check_start")),
         Check("key-service", STORES, "the key service", _lazily("key_service", "check_key_service")),
         Check("states", STORES, "where states are kept", _lazily("store_checks", "check_kind_of_states")),

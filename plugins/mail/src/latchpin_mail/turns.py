@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from latchpin.contracts import Context
 from latchpin.model import COMPANY, Caller
+from latchpin.sdk.identity import is_out
 from latchpin_attention.book import NeedsBook, in_turn
 from latchpin_attention.finding import needs_of
 from latchpin_attention.need import Need
@@ -90,7 +91,7 @@ class Turns:
 
     async def _who_is_out(self, people: Iterable[str]) -> set[str]:
         """Who of them left: nothing is told to them any more."""
-        return {person for person in people if await self._application.people.is_out(person)}
+        return {person for person in people if await is_out(self._application.services.kept, person)}
 
     @property
     def _administrators(self) -> list[str]:
@@ -120,7 +121,7 @@ class Turns:
         from latchpin_mail import smtp  # noqa: PLC0415  its client is loaded where mail is sent
 
         person, services = str(entry.body["to"]), self._application.services
-        if not await self._people.wants_mail(person) or await self._application.people.is_out(person):
+        if not await self._people.wants_mail(person) or await is_out(self._application.services.kept, person):
             raise Moot
         needs = await self._standing(person, set(entry.body["needs"]))
         if not needs:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from latchpin.errors import NotFound, RecordConflict
 from latchpin.sdk.gateway import DIRECTORY, Application
+from latchpin_offboarding import People
 
 from latchpin_scim.changes import apply_changes
 from latchpin_scim.errors import ScimError
@@ -36,7 +37,7 @@ class Users:
     """
 
     def __init__(self, application: Application, records: UserRecords) -> None:
-        self._people = application.people
+        self._people = People(application)
         self._clock = application.services.clock
         self._records = records
 
@@ -114,7 +115,7 @@ class Users:
     async def _end_all(self, addresses: Iterable[str]) -> None:
         for address in addresses:
             await self._people.end(address, DIRECTORY, way=WAY)
-        self._people.begin_work()
+        await self._people.begin_work()
 
     async def _let_in(self, user: User) -> builtins.list[str]:
         """Let them in by each address; which of these were out."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from latchpin.model import Caller
+from latchpin_offboarding import People
 
 from tests.providers import FaultSwitch, faults
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway, connect
 
-pytestmark = pytest.mark.needs("latchpin_admin_ui", "latchpin_dcr", "latchpin_memory_store")
+pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 
 ROOT = Caller("root@example.com", is_admin=True, via="bearer")
 
@@ -16,7 +17,7 @@ ROOT = Caller("root@example.com", is_admin=True, via="bearer")
 async def test_somebody_is_ended_shown_and_let_in_again(gateway: InnerGateway, provider: FaultSwitch):
     await connect(gateway, provider)
     provider.arm("revoke", faults.status(503))
-    people = gateway.application.people
+    people = People(gateway.application)
     async with gateway.browser(ADMIN) as browser:
         page = await browser.open(f"{BASE}/admin/people")
         assert "Nobody is out." in page.text
@@ -38,7 +39,7 @@ async def test_nobody_ends_themselves_there(gateway: InnerGateway):
         page = await browser.open(f"{BASE}/admin/people/end?user={ADMIN}")
         page = await browser.submit(page.form(action="/admin/people/end"))
     assert page.status == 400
-    assert not await gateway.application.people.is_out(ADMIN)
+    assert not await People(gateway.application).is_out(ADMIN)
 
 
 async def test_another_sites_form_ends_nobody(gateway: InnerGateway):
@@ -46,14 +47,14 @@ async def test_another_sites_form_ends_nobody(gateway: InnerGateway):
         for path in ("end", "restore"):
             answer = await http.post(f"{BASE}/admin/people/{path}", data={"user": ALICE})
             assert answer.status_code == 403
-    assert not await gateway.application.people.is_out(ALICE)
+    assert not await People(gateway.application).is_out(ALICE)
 
 
 async def test_whom_a_proxy_still_names_is_told_why_nothing_opens(gateway: InnerGateway):
     async with gateway.browser(ALICE) as browser:
         page = await browser.open(f"{BASE}/")
         assert page.status == 200
-        await gateway.application.people.end(ALICE, ROOT, way="api")
+        await People(gateway.application).end(ALICE, ROOT, way="api")
         page = await browser.open(f"{BASE}/")
     assert page.status == 401, "a sign-in would lead back here"
     assert "access was ended" in page.text

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from latchpin.sdk.gateway import Departed
+from latchpin.model import Caller
 from latchpin.sdk.identity import parse_email
-from latchpin.sdk.web import AdminCaller, CurrentApplication, TimeShown, WritingAdmin
+from latchpin.sdk.web import WITH_SCRIPTS, AdminCaller, CurrentApplication, TimeShown, WritingAdmin, frame, render
 
-from latchpin_admin_ui.pages import show
+from latchpin_offboarding.people import Departed, People
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/admin/people", include_in_schema=False)
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class _Row:
 async def show_people(request: Request, caller: AdminCaller, application: CurrentApplication) -> Response:
     """Everybody who is out, and what is still to be revoked."""
     now = application.services.clock()
-    rows = [_Row.of(each, now) for each in await application.people.list(caller)]
-    return await show(request, caller, "people", title="People who left", rows=rows)
+    rows = [_Row.of(each, now) for each in await People(application).list(caller)]
+    return await _show(request, caller, "people_out", title="People who left", rows=rows)
 
 
 @router.get("/end")
@@ -50,7 +54,7 @@ async def ask_to_end(
     email = parse_email(user.strip())
     connections = await application.connections.list(caller, user=email)
     stay = [each.gateway for each in await application.connections.shared_by(email)]
-    return await show(
+    return await _show(
         request, caller, "person_end", title="End a person", user=email, connections=connections, stay=stay
     )
 
@@ -58,16 +62,21 @@ async def ask_to_end(
 @router.post("/end")
 async def end(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
     """End everything of somebody, who is out then."""
-    await application.people.end(parse_email((await request.form()).get("user")), caller, way="api")
-    application.people.begin_work()
+    people = People(application)
+    await people.end(parse_email((await request.form()).get("user")), caller, way="api")
+    await people.begin_work()
     return _back(application.services.settings.base_url)
 
 
 @router.post("/restore")
 async def restore(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
     """Let somebody in again."""
-    await application.people.restore(parse_email((await request.form()).get("user")), caller)
+    await People(application).restore(parse_email((await request.form()).get("user")), caller)
     return _back(application.services.settings.base_url)
+
+
+async def _show(request: Request, caller: Caller, template: str, **values: Any) -> Response:  # noqa: ANN401
+    return render(template, folder=TEMPLATES, headers=WITH_SCRIPTS, **values, **await frame(request, caller))
 
 
 def _back(base_url: str) -> Response:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
+from latchpin.sdk.identity import parse_email
+from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems
 
-from latchpin.identity.address import parse_email
-from latchpin.web.dependencies import AdminCaller, CurrentApplication, WritingAdmin
-from latchpin.web.description import problems
-from latchpin.web.documents.connections import Message
-from latchpin.web.documents.people import EndedPeople, PersonEnded
+from latchpin_offboarding.documents import EndedPeople, PersonEnded, PersonRestored
+from latchpin_offboarding.people import People
 
 __all__ = ["router"]
 
@@ -20,7 +19,7 @@ router = APIRouter(prefix="/people/ended", tags=["people"])
 @router.get("", summary="List who is out", response_model=EndedPeople)
 async def list_ended(caller: AdminCaller, application: CurrentApplication) -> dict[str, Any]:
     """Everybody who is out, with what is still to be revoked of theirs; and whose tokens are still taken back."""
-    found = await application.people.list(caller)
+    found = await People(application).list(caller)
     return {"people": [each.describe() for each in found], "total": len(found)}
 
 
@@ -31,14 +30,15 @@ async def end_person(caller: WritingAdmin, application: CurrentApplication, user
     Sessions, tokens of every kind, streams and connections: nothing works within a second, on any worker. The
     connections' tokens are revoked at their servers afterwards, for as long as that takes.
     """
-    ended = await application.people.end(parse_email(user), caller, way="api")
-    application.people.begin_work()
+    people = People(application)
+    ended = await people.end(parse_email(user), caller, way="api")
+    await people.begin_work()
     return {"success": True, "message": f"{ended.email} is out", "person": ended.describe()}
 
 
-@router.delete("", summary="Let a person in again", response_model=Message, responses=problems(404))
+@router.delete("", summary="Let a person in again", response_model=PersonRestored, responses=problems(404))
 async def restore_person(caller: WritingAdmin, application: CurrentApplication, user: str) -> dict[str, Any]:
     """Let a person in again. They sign in, and authorize, anew."""
     email = parse_email(user)
-    await application.people.restore(email, caller)
+    await People(application).restore(email, caller)
     return {"success": True, "message": f"{email} may come in again"}

@@ -8,23 +8,21 @@ gone here. Their servers are told afterwards, for as long as that takes.
 from __future__ import annotations
 
 import builtins
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from latchpin.errors import Forbidden, InvalidRequest, NotFound
-from latchpin.gateways.connections import Connection, ConnectionService
-from latchpin.gateways.signing_out import sign_out
-from latchpin.identity.barred import Barred, bar, find_barred, let_in, list_barred
-from latchpin.identity.revocations import ended_since
-from latchpin.model import CLIENT_ITSELF, Caller
-from latchpin.services import Services
-from latchpin.tokens.owed import Owed, OwedRevocations
-from latchpin.workers.shared_tasks import SharedTasks
+from latchpin.model import Caller
+from latchpin.sdk.gateway import Application, Connection, sign_out
+from latchpin.sdk.identity import Barred, bar, ended_since, find_barred, is_out, let_in, list_barred
+from latchpin.sdk.workers import SharedTasks
 
-__all__ = ["DIRECTORY", "Departed", "People"]
+from latchpin_offboarding.owed import Owed, OwedRevocations
 
-DIRECTORY = Caller(CLIENT_ITSELF, is_admin=True, via="directory")
-"""Who acts where another system says that somebody left: it is proven by that system's own secret."""
+__all__ = ["Departed", "People"]
+
 _SEE_WHO = "See who is: latchpin people list"
 
 
@@ -74,16 +72,13 @@ class People:
     """Ends people, lets them in again, and says who is out.
 
     Args:
-        services: the gateway's services.
-        connections: knows what somebody connected for all.
-        owed: takes tokens back.
+        application: the gateway.
     """
 
-    def __init__(self, services: Services, connections: ConnectionService, owed: OwedRevocations) -> None:
-        self._services = services
-        self._connections = connections
-        self._owed = owed
-        self._working: SharedTasks[object, int] = SharedTasks()
+    def __init__(self, application: Application) -> None:
+        self._services = application.services
+        self._connections = application.connections
+        self._owed = OwedRevocations(application)
 
     async def end(self, email: str, caller: Caller, *, way: str) -> Departed:
         """End everything of one person, and keep them out until they are let in again.
@@ -143,7 +138,7 @@ class People:
 
     async def is_out(self, email: str) -> bool:
         """Whether somebody is out, as the store has it now."""
-        return await find_barred(self._services.kept, email) is not None
+        return await is_out(self._services.kept, email)
 
     async def list(self, caller: Caller) -> builtins.list[Departed]:
         """Everybody who is out, who went last first; then those whose tokens are still taken back.
@@ -183,15 +178,15 @@ class People:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        return await self._working.run(object(), self._owed.work)
+        return await (await self._tries()).run(object(), self._owed.work)
 
-    def begin_work(self) -> None:
+    async def begin_work(self) -> None:
         """Try it at once, on the side: what fails is tried again by the background task."""
-        self._working.begin(object(), self._owed.work)
+        (await self._tries()).begin(object(), self._owed.work)
 
-    async def close(self) -> None:
-        """Let tries that are under way end, before the stores are closed."""
-        await self._working.close()
+    async def _tries(self) -> SharedTasks[object, int]:
+        """The tries of this process that are under way."""
+        return await self._services.context.shared("latchpin_offboarding tries", _opened)
 
     async def _finish(self, barred: Barred) -> None:
         """Do what was left undone when a person was ended: else what they had would come back with them."""
@@ -202,3 +197,13 @@ class People:
     def _check(self, caller: Caller) -> None:
         if not caller.is_admin:
             raise Forbidden("only administrators may end people, or let them in again")
+
+
+@asynccontextmanager
+async def _opened() -> AsyncIterator[SharedTasks[object, int]]:
+    """Tries that are under way end before the stores are closed."""
+    tries: SharedTasks[object, int] = SharedTasks()
+    try:
+        yield tries
+    finally:
+        await tries.close()

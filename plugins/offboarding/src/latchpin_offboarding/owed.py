@@ -18,19 +18,15 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from latchpin.errors import RecordConflict, Unsealable
-from latchpin.identity.barred import find_barred
 from latchpin.model import Document, Gateway, Span, StoredToken, index_time
-from latchpin.records.bulk import scan_all
-from latchpin.services import Services
-from latchpin.tokens.endpoint import Revocation
-from latchpin.tokens.owed_documents import OWED, OWED_TOKENS
-from latchpin.tokens.revocation import Revoker
-from latchpin.tokens.sealing import open_token
+from latchpin.sdk.gateway import Application, Revocation, open_token
+from latchpin.sdk.identity import is_out
+from latchpin.sdk.stores import scan_all
 
-__all__ = ["INTERVAL_SECONDS", "Owed", "OwedRevocations"]
+from latchpin_offboarding.records import OWED, OWED_TOKENS
 
-INTERVAL_SECONDS = 3.0
-"""Between two looks of a worker for what is due."""
+__all__ = ["Owed", "OwedRevocations"]
+
 SETTLES = timedelta(seconds=3)
 """After so long nothing new can come: what another worker still took from a person who is out is taken back then."""
 GIVES_UP = timedelta(days=30)
@@ -104,16 +100,16 @@ class OwedRevocations:
     """Keeps them, and works them off.
 
     Args:
-        services: records, cipher and clock are used.
-        revoker: asks the servers.
+        application: the gateway, whose ``revoker`` asks the servers.
     """
 
-    def __init__(self, services: Services, revoker: Revoker) -> None:
+    def __init__(self, application: Application) -> None:
+        services = application.services
         self._services = services
         self._kept = services.context.collection(OWED)
         self._sealed = services.context.collection(OWED_TOKENS)
         self._clock = services.clock
-        self._revoker = revoker
+        self._revoker = application.revoker
 
     async def take_from(self, email: str) -> list[Owed]:
         """Delete every token of one person here, and owe its revocation.
@@ -171,7 +167,7 @@ class OwedRevocations:
         except RecordConflict:
             return False
         if not ours.gateway_id:
-            if await find_barred(self._services.kept, ours.email) is not None:
+            if await is_out(self._services.kept, ours.email):
                 await self.take_from(ours.email)
             await self._kept.delete(ours.id)
             return True

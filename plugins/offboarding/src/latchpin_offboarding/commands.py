@@ -11,7 +11,9 @@ from latchpin.sdk.hooks import SIDE_BY_SIDE
 from latchpin.sdk.identity import parse_email
 
 if TYPE_CHECKING:
-    from latchpin.sdk.gateway import Departed
+    from latchpin.sdk.gateway import Application
+
+    from latchpin_offboarding.people import Departed, People
 
 app = typer.Typer(name="people", help="End people who leave, see who is out, let them in again.", no_args_is_help=True)
 
@@ -41,10 +43,11 @@ def end(
 
     async def work() -> Departed:
         async with opened(*SIDE_BY_SIDE) as application:
-            await application.people.end(address, OPERATOR, way="command")
+            people = _people(application)
+            await people.end(address, OPERATOR, way="command")
             say(f"{address} is out. Telling the servers ...")
-            await application.people.work()
-            return await application.people.show(address, OPERATOR)
+            await people.work()
+            return await people.show(address, OPERATOR)
 
     ended = run(work())
     if as_json:
@@ -59,7 +62,7 @@ def list_all(as_json: AsJson = False) -> None:
 
     async def work() -> list[Departed]:
         async with opened() as application:
-            return await application.people.list(OPERATOR)
+            return await _people(application).list(OPERATOR)
 
     found = run(work())
     if as_json:
@@ -79,7 +82,7 @@ def show(email: Email, as_json: AsJson = False) -> None:
 
     async def work() -> Departed:
         async with opened() as application:
-            return await application.people.show(address, OPERATOR)
+            return await _people(application).show(address, OPERATOR)
 
     found = run(work())
     if as_json:
@@ -97,10 +100,16 @@ def restore(email: Email) -> None:
 
     async def work() -> None:
         async with opened() as application:
-            await application.people.restore(address, OPERATOR)
+            await _people(application).restore(address, OPERATOR)
 
     run(work())
     say(f"{address} may come in again.")
+
+
+def _people(application: Application) -> People:
+    from latchpin_offboarding.people import People  # noqa: PLC0415  the help does without the gateway
+
+    return People(application)
 
 
 def _since(person: Departed) -> str:

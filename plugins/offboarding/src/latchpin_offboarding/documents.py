@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from latchpin.sdk.web import Document, Id, Moment
 from pydantic import Field
 
-from latchpin.web.documents.base import Document, Id, Moment
-from latchpin.web.documents.connections import Message, SharedConnection
-
-__all__ = ["EndedPeople", "EndedPerson", "PersonEnded", "TakenBack"]
+__all__ = ["EndedPeople", "EndedPerson", "PersonEnded", "PersonRestored", "StayingConnection", "TakenBack"]
 
 
 class TakenBack(Document):
@@ -28,6 +26,13 @@ class TakenBack(Document):
     next_try_at: Moment | None
 
 
+class StayingConnection(Document):
+    """An account that all share and the person connected."""
+
+    gateway_id: Id
+    gateway_name: str
+
+
 class EndedPerson(Document):
     """Somebody who is out, or whose tokens are still taken back although they were let in again."""
 
@@ -38,7 +43,7 @@ class EndedPerson(Document):
     way: str | None = Field(description="By which way: command, api, scim.")
     to_revoke: int = Field(description="How many tokens are still to be revoked.")
     revocations: list[TakenBack]
-    stay: list[SharedConnection] = Field(description="What they connected for all. An administrator ends it.")
+    stay: list[StayingConnection] = Field(description="What they connected for all. An administrator ends it.")
 
 
 class EndedPeople(Document):
@@ -48,7 +53,16 @@ class EndedPeople(Document):
     total: int
 
 
-class PersonEnded(Message):
+class PersonEnded(Document):
     """Somebody who is out from now on."""
 
+    success: Literal[True]
+    message: str
     person: EndedPerson
+
+
+class PersonRestored(Document):
+    """Somebody who may come in again."""
+
+    success: Literal[True]
+    message: str
