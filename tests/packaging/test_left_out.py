@@ -17,11 +17,15 @@ from tests.servers import GatewayBackend, run_latchpin
 from tests.servers.selection import Distribution, plugins
 from tests.support.gateway_process import (
     ADMIN,
+    ALICE,
+    BOB,
     SECRET,
     USER_HEADER,
     DeployedGateway,
     dead_links,
     deploy_gateway,
+    enter_client,
+    settings_of,
     walk_whole_flow,
 )
 
@@ -137,6 +141,27 @@ def test_its_commands_and_its_store_are_asked_for(left_out: Distribution, tmp_pa
         assert ended.returncode == 1, ended
         assert left_out.name in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+async def test_who_is_out_stays_out_where_what_ended_them_is_left_out(tmp_path: Path):
+    """Whose tokens are still valid at their servers is said, too: nobody has them revoked."""
+    (offboarding,) = [each for each in PLUGINS if each.name == "latchpin-offboarding"]
+    backend, hidden = GatewayBackend("sqlite", SQLITE, shared=True, label=""), environment(offboarding)
+    with deploy_gateway(backend, tmp_path) as deployed:
+        with start_demo_provider() as provider:
+            gateway = await enter_client(deployed, provider)
+            async with deployed.browser() as browser:
+                await deployed.authorize(browser, gateway)
+        async with deployed.api() as api:  # the server is away now
+            assert (await api.put("/people/ended", params={"user": ALICE})).status_code == 200
+    with deploy_gateway(backend, tmp_path, **hidden) as deployed:
+        async with deployed.api(ALICE) as alice, deployed.api(BOB) as bob:
+            statuses = [(await each.get("/oauth/tokens")).status_code for each in (alice, bob)]
+        looked = run_latchpin("doctor", "--offline", env=settings_of(backend) | hidden, cwd=tmp_path)
+    assert statuses == [401, 200]
+    assert "Tokens of people who left are still to be revoked" in looked.stdout, looked
+    told = run_latchpin("doctor", "--offline", env=settings_of(backend), cwd=tmp_path)
+    assert "still to be revoked" not in told.stdout, "with the plugin it is done"
 
 
 def test_each_is_missed_somewhere():
