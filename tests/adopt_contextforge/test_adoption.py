@@ -17,7 +17,7 @@ from latchpin_adopt_contextforge.report import Report, Row
 from latchpin_adopt_contextforge.sealing import Opener
 from latchpin_adopt_contextforge.source import parse_source_url, read_source
 from latchpin_demo.browser import Browser
-from latchpin_offboarding import People
+from latchpin_offboarding.people import People
 
 from tests.adopt_contextforge.theirs import HOUR, NOW, THEIR_SECRET, Theirs, seal, seal_headers
 from tests.providers import FaultSwitch, PlainClient

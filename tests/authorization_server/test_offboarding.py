@@ -27,7 +27,7 @@ from latchpin_authorization_server.server import AuthorizationServer, open_serve
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_demo.browser import Browser
-from latchpin_offboarding import People
+from latchpin_offboarding.people import People
 
 from tests.authorization_server.conftest import StockClient, answer_of
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import latchpin_offboarding
+import latchpin_offboarding.people
 import pytest
 from latchpin.assembly.clock import utc_now
 from latchpin.errors import SettingsError
@@ -344,7 +344,7 @@ async def test_who_left_is_told_nothing_and_administrators_are_instead(mail: Mai
     await connect(gateway.application, shared, COMPANY, spent=True, connected_by=boss)
     mail.answers = ["450 4.2.0 Busy"]
     await take(gateway)
-    await latchpin_offboarding.People(gateway.application).end(boss, root, way="command")
+    await latchpin_offboarding.people.People(gateway.application).end(boss, root, way="command")
     await take(gateway)  # what waited for them is not sent either
     assert [to for to, _ in mail.got] == [[ADMIN]]
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import latchpin.sdk.gateway
 import pytest
 from latchpin.authorization.start import StartAuthorization
 from latchpin.contracts import KeyValueRecords
@@ -22,7 +23,7 @@ from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin.sdk.gateway import DIRECTORY, parse_gateway_body, sign_out
 from latchpin.sdk.identity import create_link, is_out
 from latchpin_audit.log import AuditLog
-from latchpin_offboarding import People
+from latchpin_offboarding.people import Departed, People
 from latchpin_offboarding.records import OWED
 
 from tests.providers import FaultSwitch, faults
@@ -393,6 +394,14 @@ async def test_a_directory_lets_nobody_in_whom_an_administrator_ended(gateway: I
     with pytest.raises(NotFound) as failed:
         await people.restore(ALICE, ROOT)
     assert failed.value.remedy == "See who is: latchpin people list"
+
+
+async def test_a_plugin_that_was_written_before_this_was_one_finds_it_where_it_was(gateway: InnerGateway):
+    await gateway.application.people.end(ALICE, ROOT, way="acme")
+    assert isinstance(await gateway.application.people.show(ALICE, ROOT), Departed)
+    assert latchpin.sdk.gateway.Departed is Departed
+    await gateway.application.people.restore(ALICE, ROOT)
+    assert not await is_out(gateway.application.services.kept, ALICE)
 
 
 async def test_it_is_told(gateway: InnerGateway):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from latchpin.model import Caller
-from latchpin_offboarding import People
+from latchpin_offboarding.people import People
 
 from tests.providers import FaultSwitch, faults
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway, connect

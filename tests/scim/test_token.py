@@ -9,7 +9,7 @@ import pytest
 from latchpin.contracts import CheckContext, Severity
 from latchpin.errors import SettingsError
 from latchpin.settings import load
-from latchpin_offboarding import People
+from latchpin_offboarding.people import People
 from latchpin_scim.settings import ScimSettings
 
 from tests.scim.conftest import OLD, TOKEN

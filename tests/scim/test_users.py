@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from latchpin.model import Caller
-from latchpin_offboarding import Departed, People
+from latchpin_offboarding.people import Departed, People
 
 from tests.scim.conftest import USER, Directory
 from tests.support.gateway_in_process import ALICE, InnerGateway

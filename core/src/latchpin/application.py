@@ -115,13 +115,13 @@ class Application:
 
     @property
     def people(self) -> Any:  # noqa: ANN401  it is a plugin's
-        """A ``latchpin_offboarding.People``; goes with hook API 2.0: make one.
+        """A ``latchpin_offboarding.people.People``; goes with hook API 2.0: make one.
 
         Raises:
             PluginError: the distribution is not installed.
         """
         try:
-            return import_module("latchpin_offboarding").People(self)
+            return import_module("latchpin_offboarding.people").People(self)
         except ModuleNotFoundError as exc:
             raise PluginError("application.people comes with latchpin-offboarding, which is not installed") from exc
 

@@ -47,7 +47,7 @@ class Leaving:
         return f"{self.name}, which goes with hook API {gone}.0: use {self.instead}"
 
 
-LEAVING = (Leaving("latchpin.sdk.gateway.Departed", "1.0", "latchpin_offboarding.Departed"),)
+LEAVING = (Leaving("latchpin.sdk.gateway.Departed", "1.0", "latchpin_offboarding.people.Departed"),)
 """All there are. What is entered here stays in docs/plugins.md and in the changelog too."""
 
 

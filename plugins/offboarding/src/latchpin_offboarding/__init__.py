@@ -1,4 +1,4 @@
-"""People who leave, for plugins that know of it: ``People`` ends all that somebody has, and lets them in again.
+"""People who leave, for plugins that know of it: ``people.People`` ends all that somebody has, and lets them in again.
 
 ``end`` keeps them out from its first step on, ends what proves them and what is under way for them, and takes back the
 tokens of their connections; ``restore`` lets them in again, and ``list`` and ``show`` say what became of each, as
@@ -8,7 +8,3 @@ tokens of their connections; ``restore`` lets them in again, and ``list`` and ``
     await people.end(email, DIRECTORY, way="acme")
     await people.begin_work()
 """
-
-from latchpin_offboarding.people import Departed, People
-
-__all__ = ["Departed", "People"]

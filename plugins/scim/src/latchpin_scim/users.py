@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from latchpin.errors import NotFound, RecordConflict
 from latchpin.sdk.gateway import DIRECTORY, Application
-from latchpin_offboarding import People
+from latchpin_offboarding.people import People
 
 from latchpin_scim.changes import apply_changes
 from latchpin_scim.errors import ScimError
