@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from latchpin.errors import SettingsError
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from latchpin_sql_store.pooled import settle_postgres
 from latchpin_sql_store.url_parts import UrlParts, parse_parts
@@ -140,7 +140,8 @@ def build_engine(url: URL, purpose: Purpose) -> Engine:
         engine = create_engine(url, connect_args={"timeout": WAIT_MILLISECONDS / 1000}, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         if purpose != "read":
-            event.listen(engine, "begin", _begin_sqlite)
+            # Not by the event for it: a statement of SQLAlchemy's would be a tenth of a small transaction.
+            engine.dialect.do_begin = _begin_sqlite  # type: ignore[method-assign]
         return engine
     arguments, opening = (_postgres if backend == "postgresql" else _mysql)(purpose == "migrate")
     level = "AUTOCOMMIT" if purpose == "read" else "READ COMMITTED"
@@ -203,7 +204,7 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: A
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
     # A transaction that reads first and writes later fails if another process wrote in between: ask for the
     # write lock at once.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    dbapi_connection.cursor().execute("BEGIN IMMEDIATE")
