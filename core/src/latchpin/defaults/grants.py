@@ -1,4 +1,7 @@
-"""The built-in grant without a browser: the gateway's client vouches for itself (RFC 6749 section 4.4)."""
+"""The built-in grant without a browser: the gateway's client vouches for itself (RFC 6749 section 4.4).
+
+It needs nothing but what the core has anyway. The grants by which somebody else vouches are ``latchpin-enterprise``'s.
+"""
 
 from __future__ import annotations
 

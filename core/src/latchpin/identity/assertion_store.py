@@ -1,4 +1,8 @@
-"""Identity providers' assertions about people, handed in and kept sealed until they expire, or their people's end."""
+"""Identity providers' assertions about people, handed in and kept sealed until they expire, or their people's end.
+
+It is the core's because several plugins share it, and each works without the others: a sign-in puts assertions in, a
+grant takes them out, and ``break-glass`` forgets them all.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,10 @@
 
 Each gateway has a key of its own, made at random once for all workers and kept sealed. Nonces are each server's newest;
 a worker that has none yet is told one with the first refusal.
+
+It is the core's, and no plugin's: whether tokens are bound is part of a gateway's entry, of discovery and of the
+authorization request. Another way to bind them, a client certificate (RFC 8705), proves its key in the connection and
+not in each request: the two share no hook.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Tokens that nobody has to be asked for in a browser: renewed by asking again, by the grant that the entry names."""
+"""Tokens that nobody has to be asked for in a browser: renewed by asking again, by the grant that the entry names.
+
+What plugins offer through ``latchpin_grants`` is only a grant's own parameters; all else that a grant needs is here.
+"""
 
 from __future__ import annotations
 
