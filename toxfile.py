@@ -4,6 +4,8 @@
 none, ``{env:SOURCES}`` all of them and the core by their folders. ``{env:EDITABLE}`` is a file of constraints: by it,
 the name of a distribution means a wheel that leads to its folder. uv would make such a wheel anew for each environment
 and distribution, which takes longer than all the rest of an installation.
+
+What Python compiles of the packages of others is kept once for all environments that have the same version.
 """
 
 import hashlib
@@ -14,6 +16,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import pluggy
 
 ROOT = Path(__file__).resolve().parent
 Project = tuple[Path, dict[str, Any]]
@@ -73,6 +77,40 @@ def editable(projects: Iterable[Project]) -> Path:
 def read(path: Path) -> Project:
     """One ``pyproject.toml``."""
     return path.parent, tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+
+
+@pluggy.HookimplMarker("tox")
+def tox_before_run_commands(tox_env: Any) -> None:  # noqa: ANN401  what tox has, which tests of this file do not
+    """Let what is compiled in an environment serve in the others."""
+    share_compiled(tox_env.env_site_package_dir(), ROOT / ".tox" / "bytecode")
+
+
+def share_compiled(site_packages: Path, compiled: Path) -> None:
+    """Make one folder for what is compiled of each version of a package, from wherever it is imported.
+
+    A file counts as compiled by its time and size: an environment takes part with what uv has linked from its cache,
+    as linked files have one time.
+
+    Args:
+        site_packages: of an environment.
+        compiled: where PYTHONPYCACHEPREFIX leads.
+    """
+    ours = Path(f"{compiled}{site_packages}")
+    for record in site_packages.glob("*.dist-info/RECORD"):
+        for package in {line.partition("/")[0] for line in record.read_text(encoding="utf-8").splitlines()}:
+            first = site_packages / package / "__init__.py"
+            if first.is_file() and first.stat().st_nlink > 1:
+                link_to(ours / package, compiled / "packages" / record.parent.stem / package)
+
+
+def link_to(link: Path, folder: Path) -> None:
+    """Let ``link`` lead to ``folder``, unless it is a folder itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink():
+        link.unlink()
+    if not link.exists():
+        link.symlink_to(folder)
 
 
 CORE = read(ROOT / "core" / "pyproject.toml")

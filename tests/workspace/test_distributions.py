@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shutil
 import tomllib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,13 +69,20 @@ def test_who_installs_from_a_checkout_gets_the_standard_installation(page: str):
     assert set(CORE.project["optional-dependencies"]["standard"]) - told == set()
 
 
+TOLD = ("DISTRIBUTIONS", "BESIDE_STORES", "SOURCES", "EDITABLE")
+
+
 @pytest.fixture
-def told_to_tox(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, list[str]]:
-    names = ("DISTRIBUTIONS", "BESIDE_STORES", "SOURCES", "EDITABLE")
-    for name in names:
+def toxfile(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Any]:
+    """What the file defines, once it has run."""
+    for name in TOLD:
         monkeypatch.setenv(name, "")
-    runpy.run_path(str(ROOT / "toxfile.py"))
-    return {name: os.environ[name].splitlines() for name in names}
+    return runpy.run_path(str(ROOT / "toxfile.py"))
+
+
+@pytest.fixture
+def told_to_tox(toxfile: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    return {name: os.environ[name].splitlines() for name in TOLD}
 
 
 def test_tox_is_told_of_each_with_its_extras(told_to_tox: Mapping[str, list[str]]):
@@ -83,6 +92,32 @@ def test_tox_is_told_of_each_with_its_extras(told_to_tox: Mapping[str, list[str]
     folders = [Path(line.removeprefix("-e ./").partition("[")[0]) for line in told_to_tox["SOURCES"]]
     assert folders == [each.folder.relative_to(ROOT) for each in (CORE, *plugins(), *examples())]
     assert len(folders) == len(told) + 1
+
+
+def test_environments_share_what_is_compiled_of_one_version(toxfile: Mapping[str, Any], tmp_path: Path):
+    share, compiled = toxfile["share_compiled"], tmp_path / "compiled"
+    (cached := tmp_path / "cached.py").touch()
+    for name, version in (("one", "1.0"), ("other", "1.0"), ("older", "0.9"), ("older", "0.8")):
+        (package := tmp_path / name / "acme").mkdir(parents=True, exist_ok=True)
+        (package / "__init__.py").unlink(missing_ok=True)
+        (package / "__init__.py").hardlink_to(cached)
+        (described := tmp_path / name / f"acme-{version}.dist-info").mkdir()
+        (described / "RECORD").write_text("acme/__init__.py,,\nacme.pth,,\n")
+        share(tmp_path / name, compiled)
+        if version == "0.9":
+            shutil.rmtree(described)
+    places = {name: Path(f"{compiled}{tmp_path}", name, "acme").resolve() for name in ("one", "other", "older")}
+    assert places["one"] == places["other"] == compiled / "packages" / "acme-1.0" / "acme"
+    assert places["older"] == compiled / "packages" / "acme-0.8" / "acme"
+
+
+def test_what_was_copied_into_an_environment_is_compiled_there(toxfile: Mapping[str, Any], tmp_path: Path):
+    (package := tmp_path / "one" / "acme").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (described := tmp_path / "one" / "acme-1.0.dist-info").mkdir()
+    (described / "RECORD").write_text("acme/__init__.py,,\n")
+    toxfile["share_compiled"](tmp_path / "one", tmp_path / "compiled")
+    assert not (tmp_path / "compiled").exists()
 
 
 def test_each_name_means_its_folder(told_to_tox: Mapping[str, list[str]]):
