@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import atexit
+import builtins
 import contextlib
 import fcntl
 import functools
@@ -27,7 +28,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from importlib.metadata import Distribution, MetadataPathFinder, entry_points
 from pathlib import Path
 from typing import IO, Any
@@ -134,15 +136,33 @@ def _server() -> socket.socket:
 _RUN_WHEN_IMPORTED = re.compile(r"\.(__main__|asgi|migrations\..*)$")
 
 
+_asked_for: dict[str, set[str]] = {}
+"""By the name of a package, those that its modules asked for when they were imported, whether or not they are there."""
+
+
 def _import_all() -> None:
     """Import each module of the core and of the plugins that are installed, and with them what those import."""
+    builtins.__import__, given = functools.partial(_note_and_import, builtins.__import__), builtins.__import__
     for package in sorted(_packages()):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if not _RUN_WHEN_IMPORTED.search(module.name):
                 with contextlib.suppress(ModuleNotFoundError):  # of an extra that is not installed here
                     importlib.import_module(module.name)
+    builtins.__import__ = given
     importlib.import_module("setproctitle").getproctitle()  # it has to find its place before the environment changes
     gc.freeze()
+
+
+def _note_and_import(
+    given: Callable[..., Any], name: str, namespace: Mapping[str, Any] | None = None, *others: Any
+) -> Any:
+    if namespace is not None:
+        _asked_for.setdefault(_top(namespace.get("__name__", "")), set()).add(_top(name))
+    return given(name, namespace, *others)
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _packages() -> set[str]:
@@ -150,15 +170,13 @@ def _packages() -> set[str]:
 
 
 def _begin_anew(folders: str, hidden: frozenset[str]) -> None:
-    """Be as if only what others wrote had been imported.
+    """Be as if nothing had been imported that what is found now could change.
 
     Args:
         folders: what would be on PYTHONPATH.
         hidden: packages that are not found, neither to be imported nor by their entry points.
     """
-    ours = _packages()
-    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
-        del sys.modules[name]
+    _forget(_packages() if folders else _asking_for(hidden))
     sys.path[:] = [each for each in sys.path if not any(Path(each, name).is_dir() for name in hidden)]
     sys.path[:0] = filter(None, folders.split(os.pathsep))
     importlib.invalidate_caches()
@@ -168,6 +186,26 @@ def _begin_anew(folders: str, hidden: frozenset[str]) -> None:
         return (each for each in find(*context) if each.name.replace("-", "_") not in hidden)
 
     MetadataPathFinder.find_distributions = find_others  # type: ignore[assignment,method-assign]
+
+
+def _asking_for(hidden: AbstractSet[str]) -> AbstractSet[str]:
+    """These packages, and whoever asked for one of them."""
+    found = set(hidden)
+    while more := {name for name, asked in _asked_for.items() if asked & found} - found:
+        found |= more
+    return found & _packages()
+
+
+def _forget(packages: AbstractSet[str]) -> None:
+    """Take packages out of the interpreter, with the subclasses that they made of what stays."""
+    for name in [name for name in sys.modules if _top(name) in packages]:
+        del sys.modules[name]
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    if (errors := sys.modules.get("latchpin.errors")) is not None:
+        left = {each.__module__ for each in errors.LatchpinError.__subclasses__() if _top(each.__module__) in packages}
+        assert not left, f"{left} are still held"
 
 
 def _wait_for_a_start(channel: socket.socket) -> None:
