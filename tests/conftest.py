@@ -26,9 +26,10 @@ from tests.servers.selection import (
     INSTALLING,
     PLUGIN_FOLDERS,
     SEPARATE,
+    THIRDS,
     Cell,
     backends_of,
-    in_half,
+    in_third,
     missing_imports,
     needed_by,
     parse_backends,
@@ -70,7 +71,7 @@ gc.disable()  # until everything is collected: imports and thousands of tests le
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("latchpin")
     group.addoption("--backends", default="", help="comma-separated, of: " + ", ".join(BACKENDS))
-    group.addoption("--half", choices=["odd", "even"], help="every second test file; two runs together have them all")
+    group.addoption("--third", choices=THIRDS, help="every third test file; three runs together have them all")
     group.addoption("--about-backends", action="store_true", help="leave out tests that are about no backend or plugin")
     group.addoption("--the-rest", action="store_true", help="leave out what the cells of single backends run")
     group.addoption("--backend-minimum", type=int, default=1, help="tests that must really use each named backend")
@@ -98,7 +99,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     folder = tests / collection_path.relative_to(tests).parts[0]
     if folder.name in SEPARATE and not any(folder in _named(argument) for argument in config.args):
         return True
-    if collection_path.name.startswith("test_") and not in_half(collection_path, config.getoption("--half"), tests):
+    if collection_path.name.startswith("test_") and not in_third(collection_path, config.getoption("--third"), tests):
         return True
     if not (missing := missing_imports(collection_path, config.rootpath)):
         return None

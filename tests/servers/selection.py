@@ -195,16 +195,20 @@ def runs_alone(backends: Iterable[str], needed: Iterable[str]) -> bool:
     return len(about) == 1 and set(needed) <= _IN_EVERY_CELL | _IN_CELL[about.pop()]
 
 
-def in_half(path: Path, half: str | None, tests: Path) -> bool:
-    """Whether a test file is in this half: every second one by name, so that both take about as long."""
-    return half is None or _files(tests).index(path) % 2 == (half == "even")
+THIRDS = ("first", "second", "third")
+
+
+def in_third(path: Path, third: str | None, tests: Path) -> bool:
+    """Whether a test file is in this third: every third one by name, so that each takes about as long."""
+    return third is None or _numbered(tests)[path] % len(THIRDS) == THIRDS.index(third)
 
 
 @functools.cache
-def _files(tests: Path) -> list[Path]:
-    return sorted(tests.rglob("test_*.py"))
+def _numbered(tests: Path) -> Mapping[Path, int]:
+    return {path: number for number, path in enumerate(sorted(tests.rglob("test_*.py")))}
 
 
+@functools.cache
 def needed_by(path: Path, root: Path) -> set[str]:
     """The optional packages that a test file needs, its folders' ``conftest.py`` included."""
     folders = [folder for folder in path.parents if folder.is_relative_to(root / "tests") and folder != root / "tests"]

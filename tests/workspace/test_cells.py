@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.selection import Cell, missing_imports, parse_backends
+from tests.servers.selection import THIRDS, Cell, in_third, missing_imports, parse_backends
 
 ROOT = Path(__file__).parents[2]
 pytest_plugins = ["pytester"]
@@ -97,6 +97,15 @@ def test_the_rest_leaves_out_what_the_cell_of_one_backend_runs(project: pytest.P
     )
     result = run(project, source, "--backends", "sqlite", "--the-rest", "--backend-minimum", "0")
     result.assert_outcomes(passed=2, deselected=2)  # "both" belongs to a run that names both
+
+
+def test_each_file_is_in_one_third_and_the_thirds_are_alike(tmp_path: Path) -> None:
+    files = [tmp_path / f"test_{number}.py" for number in range(8)]
+    for file in files:
+        file.touch()
+    found = [[file for file in files if in_third(file, third, tmp_path)] for third in THIRDS]
+    assert sorted(file for third in found for file in third) == files
+    assert [len(each) for each in found] == [3, 3, 2]
 
 
 def test_an_unknown_backend_stops_the_run(project: pytest.Pytester) -> None:
