@@ -16,7 +16,7 @@ def circle():
     return weakref.ref(one)
 
 collecting.collect_little()
-print(gc.get_threshold()[0] > 100_000)
+print(gc.get_threshold()[0] > 400_000)
 before = circle()
 collecting.spare_what_is_open()
 young, older, all_of_them = gc.get_threshold()
