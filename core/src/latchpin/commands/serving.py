@@ -51,8 +51,8 @@ def serve(
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the installed plugins: what each offers, and what is selected and why.
 
-    Exits with 1 if anything is wrong with them: the gateway does not start then. Routes that a plugin names by their
-    place are loaded by 'latchpin doctor' and 'latchpin serve'.
+    Exits with 1 if anything is wrong with them: the gateway does not start then. What a plugin names by its place,
+    such as routes, is loaded by 'latchpin doctor' and 'latchpin serve'.
     """
     from latchpin.assembly.plugin_report import build_plugin_report  # noqa: PLC0415  as above
     from latchpin.commands.console import print_json, say  # noqa: PLC0415  a server has no use for rich
