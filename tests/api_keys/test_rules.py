@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from latchpin.errors import InvalidRequest
-from latchpin.gateways.api_key_rules import check_header, check_prefix, explain_key
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.gateways.rules import GatewayRules, build_gateway, change_gateway, describe_gateway
 from latchpin.model import ApiKeyConfig, Gateway
+from latchpin_api_keys.plugin import latchpin_auth_schemes
+from latchpin_api_keys.rules import check_header, check_prefix, explain_key
+from latchpin_testing import AuthSchemeContract
 from latchpin_testing.clock import START
 
-RULES = GatewayRules("https://gateway.example")
+SCHEMES = {each.name: each for each in latchpin_auth_schemes()}
+RULES = GatewayRules("https://gateway.example", auth_schemes=SCHEMES)
 URL = "https://mcp.example.com/mcp"
 
 
@@ -26,6 +29,12 @@ def build(**body: Any) -> Gateway:
 def change(gateway: Gateway, **body: Any) -> tuple[Gateway, bool]:
     changed = change_gateway(gateway, parse_gateway_body(body), rules=RULES, now=START, cipher=None)  # type: ignore[arg-type]
     return changed.gateway, changed.drops_tokens
+
+
+class TestHeaderKeys(AuthSchemeContract):
+    @pytest.fixture
+    def scheme(self):
+        return SCHEMES["api_key"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from latchpin.activity.calls import CallObservers
 from latchpin.activity.observers import Observers
 from latchpin.contracts import (
     AssertionSource,
+    AuthScheme,
     Backend,
     BackgroundTask,
     Cipher,
@@ -70,6 +71,7 @@ class Services:
         providers: what real providers need beyond the standard, the deployer's first.
         assertion_sources: in the order of their rank.
         authentications: by ``token_endpoint_auth_method``.
+        auth_schemes: ways other than OAuth to show a server for whom a request is, by ``auth_type``.
         grants: those that need no browser, by ``grant_type``.
         background_tasks: by their names; a serving process runs them.
         gauges: numbers that plugins offer.
@@ -109,6 +111,7 @@ class Services:
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[ServerProfile] = ()
     groups: Mapping[str, Groups] = field(default_factory=dict)
+    auth_schemes: Mapping[str, AuthScheme] = field(default_factory=dict)
     grants: Mapping[str, Grant] = field(default_factory=dict)
     assertion_sources: Sequence[AssertionSource] = ()
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)

@@ -142,6 +142,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         observers=context.observers,
         calls=calls,
         sign_ins=_sign_ins(plugins),
+        auth_schemes={offer.name: offer.value for offer in plugins.offers(hookspecs.AUTH_SCHEMES)},
         grants=await context.open_named(hookspecs.GRANTS),
         assertion_sources=await context.open_each(hookspecs.IDENTITY_ASSERTIONS),
         authentications={offer.name: offer.value for offer in plugins.offers(hookspecs.CLIENT_AUTHENTICATIONS)},

@@ -29,6 +29,7 @@ from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
+from latchpin.tokens.schemes import require_scheme, wants_key
 from latchpin.tokens.scope_rules import scopes_within_rules
 from latchpin.tokens.sealing import place_of
 from latchpin.tokens.service import TokenService
@@ -109,14 +110,15 @@ class StartAuthorization:
 
         Raises:
             StateStorageDisabled, NotFound, InvalidRequest, SharedConnectionMissing, SharedConnectionUnconfirmed,
-            TooManyPending, UpstreamError, ConfigurationError, BackendUnavailable.
+            TooManyPending, UpstreamError, ConfigurationError, PluginError, BackendUnavailable.
         """
         span, began = self._recorder.open("authorize"), self._services.clock()
         states = self._pending_authorizations.states()
         gateway = await self._look(gateway_id, caller)
-        if gateway.auth_type == "api_key":
+        if wants_key(gateway):
+            page = require_scheme(self._services, gateway).page.replace("{gateway_id}", gateway.id)
             await self._owner(gateway, caller, account)
-            return self._services.settings.key_url(gateway_id, return_to, account)  # whose page asks
+            return self._services.settings.key_url(page, return_to, account)  # whose page asks
         _check_authorizes(gateway)
         owner = await self._owner(gateway, caller, account)
         if owner == COMPANY and not confirmed:

@@ -9,6 +9,7 @@ A ``ConfigurationKind`` opens ``ConfigurationEntries``, of which each is a ``Sta
 ``PlannedEntry``; ``EntryNames`` finds one by what files call it.
 """
 
+from latchpin.contracts.auth_schemes import AuthScheme
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.calls import CallObserver, CallOutcome, McpCall
@@ -74,6 +75,7 @@ from latchpin.contracts.stores import (
 )
 
 __all__ = [
+    "AuthScheme",
     "ScopeCeilings",
     "ToolGate",
     "ToolGates",

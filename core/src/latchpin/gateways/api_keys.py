@@ -1,5 +1,7 @@
 """Keys for servers without OAuth: entered by a person, tried at the server, and kept sealed as tokens are.
 
+An ``AuthScheme`` says what may be one, and how it is shown; the rest is the same for all.
+
 Nothing says a key again: not the record, no error, no log, no page.
 """
 
@@ -18,14 +20,14 @@ from latchpin.errors import (
     UpstreamUnreadable,
 )
 from latchpin.errors.causes.upstream import AT_MCP_SERVER
-from latchpin.gateways.api_key_rules import explain_key
 from latchpin.identity.barred import is_out
-from latchpin.model import COMPANY, ApiKeyConfig, Caller, Gateway, StoredToken, TokenGrant
+from latchpin.model import COMPANY, Caller, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
 from latchpin.outbound.credential import Credential
 from latchpin.outbound.upstream import host_of
 from latchpin.services import Services
 from latchpin.tokens.accounts import tell_account
+from latchpin.tokens.schemes import require_scheme, wants_key
 from latchpin.tokens.sealing import API_KEY, build_token
 from latchpin.tokens.service import TokenService
 from latchpin.tokens.usage import Usage
@@ -82,7 +84,7 @@ class ApiKeys:
             InvalidRequest, Forbidden: as ``keep`` does.
         """
         return await self._services.records.tokens.get(
-            gateway.id, self._check(gateway, caller, owner, account)[1], account
+            gateway.id, self._check(gateway, caller, owner, account), account
         )
 
     async def keep(
@@ -103,13 +105,14 @@ class ApiKeys:
             KeyRefused: the server does not take it.
             UpstreamError: it cannot be tried: the server is away, or is no MCP server.
             Conflict: the gateway was changed meanwhile.
+            PluginError: nothing that is installed offers the gateway's ``auth_type``.
         """
-        place, owner = self._check(gateway, caller, owner, account)
-        if (wrong := explain_key(key)) is not None:
+        owner, scheme = self._check(gateway, caller, owner, account), require_scheme(self._services, gateway)
+        if (wrong := scheme.explain_key(key)) is not None:
             raise InvalidRequest(wrong)
         if account:
             await self._tokens.check_room(gateway, owner, account)
-        tools = await self._try(gateway, Credential(key, place=place))
+        tools = await self._try(gateway, Credential(key, scheme=scheme, place=gateway.api_key))
         await self._check_in(caller.email, owner)
         await self._keep(gateway, key, owner, account, caller.email)
         await self._usage.note(gateway.id, owner, account, anew=True)
@@ -118,9 +121,9 @@ class ApiKeys:
         )
         return KeptKey(gateway, owner, tools, account)
 
-    def _check(self, gateway: Gateway, caller: Caller, owner: str | None, account: str) -> tuple[ApiKeyConfig, str]:
-        """Where the key goes, and whose it is."""
-        if gateway.api_key is None:
+    def _check(self, gateway: Gateway, caller: Caller, owner: str | None, account: str) -> str:
+        """Whose the key is."""
+        if not wants_key(gateway):
             raise InvalidRequest(
                 f"gateway '{gateway.name}' wants no API key", remedy="There is nothing to enter; authorize it instead."
             )
@@ -130,7 +133,7 @@ class ApiKeys:
         owner = whose if owner is None else owner
         if owner != caller.email and not caller.is_admin:
             raise Forbidden("only administrators may enter a key for somebody else, or for all whom a gateway allows")
-        return gateway.api_key, owner
+        return owner
 
     async def _try(self, gateway: Gateway, credential: Credential) -> int:
         """List the server's tools with it, as the SDK's client does; return how many there are."""

@@ -25,7 +25,6 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
-from latchpin.gateways.api_key_rules import check_header, check_prefix
 from latchpin.model import GROUP, write_group
 from latchpin.model.address import check_email
 from latchpin.model.gateway import OAUTH_SECRETS
@@ -177,12 +176,12 @@ class OAuthConfigBody(_Body):
 
 
 class ApiKeyBody(_Body):
-    """``api_key``. With nothing in it, keys go as bearer tokens do. The key itself is never part of an entry."""
+    """``api_key``: where keys go, which the scheme that ``auth_type`` names judges. A key is never part of an entry."""
 
-    header: Annotated[str, Field(strict=True, max_length=100), AfterValidator(check_header)] | None = Field(
+    header: Annotated[str, Field(strict=True, max_length=100)] | None = Field(
         None, description="The field that the key goes in; without one, Authorization."
     )
-    prefix: Annotated[str, Field(strict=True, max_length=64), AfterValidator(check_prefix)] | None = Field(
+    prefix: Annotated[str, Field(strict=True, max_length=64)] | None = Field(
         None, description='What stands before the key there; without one, "Bearer " in Authorization, else nothing.'
     )
 
@@ -192,7 +191,9 @@ class GatewayBody(_Body):
 
     name: Annotated[str, Field(strict=True, max_length=200), AfterValidator(_check_name)] | None = None
     url: Url | None = None
-    auth_type: Literal["oauth", "api_key", "none"] | None = None
+    auth_type: Annotated[str, Field(strict=True, pattern=r"^[a-z0-9_-]{1,32}$")] | None = Field(
+        None, description="oauth, none, or what a plugin offers, such as api_key."
+    )
     connection: Literal["own", "shared"] | None = Field(
         None,
         description="Whose account is used: each person's own (the default), or one that an administrator connects.",

@@ -48,6 +48,7 @@ class GatewayRegistry:
             tuple(services.authentications),
             tuple(each.name for each in services.providers),
             services.grants,
+            services.auth_schemes,
         )
         self._pauses = services.pauses
         self._new_id = new_id

@@ -8,20 +8,19 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from latchpin.contracts import Cipher, Grant
+from latchpin.contracts import AuthScheme, Cipher, Grant
 from latchpin.errors import InvalidRequest
-from latchpin.gateways.api_key_rules import AUTHORIZATION, choose_prefix
 from latchpin.gateways.body import GatewayBody, OAuthConfigBody
 from latchpin.gateways.configured_secrets import with_secrets
 from latchpin.gateways.grant_rules import check_grant
-from latchpin.model import NO_PROFILE, ApiKeyConfig, Caller, Gateway, OAuthConfig
+from latchpin.gateways.scheme_rules import change_place
+from latchpin.model import NO_PROFILE, Caller, Gateway, OAuthConfig
 from latchpin.model.gateway import OAUTH_SECRETS
 
 __all__ = ["GatewayChange", "GatewayRules", "build_gateway", "change_gateway", "describe_gateway"]
 
 _NAME_LIMIT = 200
 _DEFAULTS = OAuthConfig()
-_KEY_DEFAULTS = ApiKeyConfig(AUTHORIZATION, choose_prefix(AUTHORIZATION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,14 @@ class GatewayRules:
         auth_methods: the installed client authentication methods.
         providers: the names in the provider table.
         grants: those that need no browser, by ``grant_type``.
+        auth_schemes: the installed ones, by ``auth_type``.
     """
 
     base_url: str
     auth_methods: Collection[str] = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
     providers: Collection[str] = ()
     grants: Mapping[str, Grant] = field(default_factory=dict)
+    auth_schemes: Mapping[str, AuthScheme] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def change_gateway(
             raise InvalidRequest("connection is shared, and auth_type is none", remedy="Leave connection out.")
         moved = replace(moved, connection="own")
     if moved.auth_type != "oauth":
-        return _without_oauth(gateway, moved, body)
+        return _without_oauth(gateway, moved, body, rules)
     moved = replace(moved, pinned_issuer=_changed_pin(gateway, moved, body))
     drops = _place_of(moved) != _place_of(gateway) or _trust_of(moved, gateway) != gateway.pinned_issuer
     config = with_secrets(config, earlier, body.oauth_config, gateway.id, cipher, moved=drops)
@@ -130,23 +131,13 @@ def change_gateway(
     return GatewayChange(replace(moved, oauth=config), drops or not vouched or gateway.auth_type != "oauth")
 
 
-def _without_oauth(gateway: Gateway, moved: Gateway, body: GatewayBody) -> GatewayChange:
+def _without_oauth(gateway: Gateway, moved: Gateway, body: GatewayBody, rules: GatewayRules) -> GatewayChange:
     """The change where the server wants a key, or nothing."""
-    config = _change_api_key(gateway.api_key, body) if moved.auth_type == "api_key" else None
-    moved = replace(moved, oauth=None, pinned_issuer=None, api_key=config)
-    drops = config is not None and (moved.url, config) != (gateway.url, gateway.api_key)
+    keyed = moved.auth_type != "none"
+    place = change_place(gateway, moved.auth_type, body, rules.auth_schemes) if keyed else None
+    moved = replace(moved, oauth=None, pinned_issuer=None, api_key=place)
+    drops = keyed and (moved.url, place) != (gateway.url, gateway.api_key)
     return GatewayChange(moved, drops or moved.auth_type != gateway.auth_type)
-
-
-def _change_api_key(earlier: ApiKeyConfig | None, body: GatewayBody) -> ApiKeyConfig:
-    """Where the key goes: another field has its own usual prefix, unless the body says one."""
-    earlier = earlier or _KEY_DEFAULTS
-    if "api_key" not in body.model_fields_set:
-        return earlier
-    given = {"header": None, "prefix": None} if body.api_key is None else body.api_key.given()
-    header = (given["header"] or AUTHORIZATION) if "header" in given else earlier.header
-    prefix = given.get("prefix", earlier.prefix if header.lower() == earlier.header.lower() else None)
-    return ApiKeyConfig(header, choose_prefix(header) if prefix is None else prefix)
 
 
 def _place_of(gateway: Gateway) -> tuple[str | None, ...]:
@@ -216,8 +207,12 @@ def _name_of(url: str) -> str:
 
 def _refuse_contradictions(gateway: Gateway, body: GatewayBody) -> None:
     auth_type = body.auth_type or gateway.auth_type
-    for name, part, wants in (("oauth_config", body.oauth_config, "oauth"), ("api_key", body.api_key, "api_key")):
-        if auth_type != wants and part is not None and part.given():
+    keyed = auth_type not in {"oauth", "none"}
+    for name, part, wanted, wants in (
+        ("oauth_config", body.oauth_config, auth_type == "oauth", "oauth"),
+        ("api_key", body.api_key, keyed, "api_key"),
+    ):
+        if not wanted and part is not None and part.given():
             raise InvalidRequest(f"{name} is given, and auth_type is {auth_type}", remedy=f"Set auth_type to {wants}.")
     if body.id not in (None, gateway.id):
         raise InvalidRequest("id differs from the gateway's own", remedy="Leave id out; it is set here.")

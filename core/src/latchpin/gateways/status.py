@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from latchpin.model import Caller, Gateway, OAuthConfig, StoredToken
-from latchpin.plugins.elsewhere import nobody_offers
+from latchpin.plugins.elsewhere import nobody_offers, nobody_offers_scheme
 from latchpin.services import Services
 from latchpin.tokens.client_grant import subject_of
+from latchpin.tokens.schemes import wants_key
 from latchpin.tokens.service import TokenService
 
 __all__ = ["GatewayStatusService"]
@@ -23,7 +24,7 @@ class GatewayStatusService:
     async def describe(self, gateway: Gateway, caller: Caller) -> dict[str, Any]:
         """One gateway's status for one caller."""
         config = gateway.oauth
-        if gateway.auth_type == "api_key":
+        if wants_key(gateway):
             return await self._describe_key(gateway, caller)
         if config is None:
             return {"gateway_id": gateway.id, "oauth_enabled": False, "message": "Gateway is not configured for OAuth"}
@@ -48,6 +49,8 @@ class GatewayStatusService:
         stored = await self._tokens.stored_for(gateway, caller)
         token = self._describe_token(stored)
         text = "A key is kept for this gateway" if token["authorized"] else "Enter a key for this gateway to use it"
+        if gateway.auth_type not in self._services.auth_schemes:
+            text = " ".join(nobody_offers_scheme(gateway.auth_type))
         return {
             "gateway_id": gateway.id,
             "oauth_enabled": False,

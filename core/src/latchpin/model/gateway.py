@@ -26,7 +26,8 @@ OAUTH_SECRETS = ("client_secret", "assertion", "identity_provider_client_secret"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 """The grant that redeems a signed assertion (RFC 7523 section 2.1)."""
 
-AuthType = Literal["oauth", "api_key", "none"]
+AuthType = str
+"""``oauth``, ``none``, or the name of an ``AuthScheme`` that a plugin offers, such as ``api_key``."""
 
 ConnectionKind = Literal["own", "shared"]
 """Whose account is used: each person's own, or one that an administrator connects for all whom the gateway allows."""
@@ -72,7 +73,7 @@ class OAuthConfig:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyConfig:
-    """How an API key is shown to a server that takes one: in which header, after which prefix (``"Bearer "``)."""
+    """Where a key that somebody entered goes: in which header field, after which prefix (``"Bearer "``)."""
 
     header: str = "Authorization"
     prefix: str = "Bearer "
@@ -100,7 +101,7 @@ class Gateway:
         pinned_issuer: the issuer found on first use; a different one later is not followed silently.
         revision: starts at 1 and grows by one with every change.
         connection: whose account is used at the server.
-        api_key: present exactly if ``auth_type`` is ``api_key``.
+        api_key: where keys go, if ``auth_type`` names a scheme whose keys may go in several places.
     """
 
     id: str

@@ -1,15 +1,19 @@
-"""What shows an MCP server for whom a request is: an access token, bound to a key or not, or an API key."""
+"""What shows an MCP server for whom a request is: an access token, bound to a key or not, or a key that was entered."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from latchpin.contracts import AuthScheme
 from latchpin.model import ApiKeyConfig
 from latchpin.outbound.proofs import TokenProof
 
-__all__ = ["Credential"]
+__all__ = ["FIELD", "Credential"]
 
-_AUTHORIZATION = "authorization"
+FIELD: Final = "authorization"
+"""The field of an access token, in lower case (RFC 6750 section 2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +21,31 @@ class Credential:
     """A secret that is open, and how it is shown. Never stored, never logged.
 
     Attributes:
-        secret: the access token, or the API key.
+        secret: the access token, or the key that was entered.
         proof: proves the key that the token is bound to (RFC 9449); None: it is bound to none.
-        place: where an API key goes; None: it is a token.
+        scheme: shows a key that was entered; None: it is a token.
+        place: where such a key goes, if the scheme has several places.
     """
 
     secret: str = field(repr=False)
     proof: TokenProof | None = None
+    scheme: AuthScheme | None = None
     place: ApiKeyConfig | None = None
 
     @property
-    def header(self) -> str:
-        """The field that it goes in, in lower case: no other request's field of that name goes along."""
-        return _AUTHORIZATION if self.place is None else self.place.header.lower()
+    def headers(self) -> Sequence[str]:
+        """The fields that it goes in, in lower case: no other request's fields of these names go along."""
+        return (FIELD,) if self.scheme is None else self.scheme.headers(self.place)
 
-    async def fields(self, method: str, url: str) -> tuple[tuple[str, str], ...]:
+    async def fields(self, method: str, url: str) -> Sequence[tuple[str, str]]:
         """The header fields that show it in one request (RFC 6750 section 2.1, RFC 9449 section 7.1).
 
         Raises:
             BackendUnavailable: the key that a token is bound to cannot be read from the store.
+            LatchpinError: as ``AuthScheme.fields`` does.
         """
-        if self.place is not None:
-            return ((self.place.header, f"{self.place.prefix}{self.secret}"),)
+        if self.scheme is not None:
+            return await self.scheme.fields(self.secret, self.place, method=method, url=url)
         if self.proof is not None:
             return await self.proof.fields(method, url)
-        return ((_AUTHORIZATION, f"Bearer {self.secret}"),)
+        return ((FIELD, f"Bearer {self.secret}"),)

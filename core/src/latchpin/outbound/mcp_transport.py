@@ -52,6 +52,7 @@ class Observed:
         challenge: the ``WWW-Authenticate`` of an answer 401 or 403.
         pause: for how many seconds that answer asked to be left alone.
         redirect: where that answer came from and its ``Location``, if it was a redirect.
+        shown: what the header fields held that showed the credential.
     """
 
     status: int | None = None
@@ -59,6 +60,7 @@ class Observed:
     pause: int | None = None
     redirect: tuple[str, str | None] | None = None
     failure: Failure | None = None
+    shown: set[str] = field(default_factory=set, repr=False)
 
 
 @dataclass(slots=True)
@@ -145,10 +147,12 @@ class McpTransport(httpx2.AsyncBaseTransport):
         if _origin(request.url) != self._origin:  # the SDK's client would go on from http to https
             raise Failure("undecodable", f"it sends to {request.url.host!a}, which is another origin", sent=True)
         talk, now = self._conversation, asyncio.get_running_loop().time()
-        own = {"authorization"} if talk.credential is None else {"authorization", talk.credential.header}
+        own = {"authorization", *(() if talk.credential is None else talk.credential.headers)}
         headers = [pair for pair in request.headers.multi_items() if pair[0].lower() not in own]
         if talk.credential is not None:
-            headers += await talk.credential.fields(request.method, str(request.url))
+            shown = await talk.credential.fields(request.method, str(request.url))
+            talk.observed.shown.update(value for _, value in shown)
+            headers += shown
         return Outgoing(
             method=request.method,
             url=str(request.url),

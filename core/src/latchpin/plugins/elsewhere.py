@@ -13,7 +13,16 @@ from importlib.metadata import PackageNotFoundError, version
 
 from latchpin.model import JWT_BEARER
 
-__all__ = ["ELSEWHERE", "Brings", "key_services", "missing", "missing_behind", "nobody_offers", "stores"]
+__all__ = [
+    "ELSEWHERE",
+    "Brings",
+    "key_services",
+    "missing",
+    "missing_behind",
+    "nobody_offers",
+    "nobody_offers_scheme",
+    "stores",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,7 @@ class Brings:
         settings: variables of which one that is set is a wish.
         registrar: the way to a client_id that it is.
         grants: values of a gateway's ``grant_type``.
+        auth_types: values of a gateway's ``auth_type``.
         store: the name that CACHE_TYPE and RECORD_STORE have for it.
         key_service: the name that KEY_WRAPPER has for it.
     """
@@ -35,6 +45,7 @@ class Brings:
     settings: tuple[str, ...] = ()
     registrar: str | None = None
     grants: tuple[str, ...] = ()
+    auth_types: tuple[str, ...] = ()
     store: str | None = None
     key_service: str | None = None
 
@@ -50,6 +61,7 @@ ELSEWHERE: Mapping[str, Brings] = {
         paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",), registrar="Client ID Metadata Document"
     ),
     "latchpin-api-docs": Brings(paths=r"/openapi\.json|/docs(/.*)?"),
+    "latchpin-api-keys": Brings(paths=r"/gateways/[^/]+/key", auth_types=("api_key",)),
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-aggregator": Brings(commands=("sets",), paths=r"/mcp(/[^/]+)?|/sets(/[^/]+)?|/admin/sets(/.*)?"),
@@ -117,8 +129,18 @@ def missing_behind(path: str) -> str | None:
 def nobody_offers(grant_type: str) -> tuple[str, str]:
     """Say that nothing installed offers a grant, and what helps."""
     name = next((name for name, each in ELSEWHERE.items() if grant_type in each.grants), None)
-    remedy = f"Install {name} with pip" if name else "Install a plugin that offers it"
-    return f"no installed plugin offers the grant '{grant_type}'", f"{remedy}, or change grant_type on the gateway."
+    return f"no installed plugin offers the grant '{grant_type}'", _remedy(name, "grant_type")
+
+
+def nobody_offers_scheme(auth_type: str) -> tuple[str, str]:
+    """Say that nothing installed offers a way to show a server for whom a request is, and what helps."""
+    name = next((name for name, each in ELSEWHERE.items() if auth_type in each.auth_types), None)
+    return f"no installed plugin offers the auth_type {auth_type!a}", _remedy(name, "auth_type")
+
+
+def _remedy(name: str | None, member: str) -> str:
+    install = f"Install {name} with pip" if name else "Install a plugin that offers it"
+    return f"{install}, or change {member} on the gateway."
 
 
 def stores() -> str:

@@ -18,6 +18,7 @@ import pluggy
 
 from latchpin.contracts import (
     AssertionSource,
+    AuthScheme,
     Backend,
     BackgroundTask,
     CallObserver,
@@ -156,6 +157,12 @@ CLIENT_AUTHENTICATIONS = Hook(
     "latchpin_client_authentications",
     "Offer client authentication methods for token requests; gateway and server choose by name.",
     kind=ClientAuthentication,
+    used="chosen for each gateway",
+)
+AUTH_SCHEMES = Hook(
+    "latchpin_auth_schemes",
+    "Offer ways other than OAuth to show an MCP server for whom a request is, each by the ``auth_type`` of entries.",
+    kind=AuthScheme,
     used="chosen for each gateway",
 )
 SERVER_PROFILES: Hook[ServerProfile] = Hook(

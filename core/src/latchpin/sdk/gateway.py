@@ -36,7 +36,7 @@ A page gets it from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands
 
     usable = await application.tokens.token_for(gateway, caller)
 
-What they give: ``UsableToken`` is an open access token or API key, ``KeptKey`` says that a key works, ``Access`` is
+What they give: ``UsableToken`` is an open access token or key, ``KeptKey`` says that a key works, ``Access`` is
 that with its gateway, ``Connection`` is one user's at one gateway without its tokens, with its ``TokenHealth`` and, in
 one word, ``TokenStatus``. ``FoundServer`` is what ``servers`` finds, ``Step`` one request of such a search, and
 ``RegistrationOptions`` the ways to a client there that ``clients`` has. ``Removed`` is a gateway that is gone, and
@@ -47,7 +47,8 @@ one word, ``TokenStatus``. ``FoundServer`` is what ``servers`` finds, ``Step`` o
 keeps, by a model of pydantic's, with errors that name each member. ``find_named`` finds gateways as people name them:
 by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may know of a gateway; ``is_allowed``
 says the same of whatever else has such a list of people, which ``AllowedUsers`` reads, as a type of pydantic's.
-``needs_browser`` says whether only a person in a browser gets a token; ``subject_of`` says on whose word one comes
+``needs_browser`` says whether only a person in a browser gets a token, and ``wants_key`` whether they enter a key
+there instead; ``subject_of`` says on whose word one comes
 else, and ``require_grant`` insists that its grant is offered. ``open_configured_secret`` opens a secret of a gateway's
 entry, ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway,
 ``is_id`` whether a text has the form of a gateway's or a flow's id. A person has at most ``MOST_ACCOUNTS`` accounts at
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from latchpin.tokens.accounts import parse_label, tell_account
     from latchpin.tokens.client_grant import needs_browser, require_grant, subject_of
     from latchpin.tokens.endpoint import Revocation
+    from latchpin.tokens.schemes import wants_key
     from latchpin.tokens.sealing import API_KEY, build_token, open_token
     from latchpin.tokens.service import UsableToken
 
@@ -139,6 +141,7 @@ __all__ = [
     "sign_out",
     "subject_of",
     "tell_account",
+    "wants_key",
 ]
 
 __getattr__ = finder(
@@ -172,6 +175,7 @@ __getattr__ = finder(
         "latchpin.tokens.accounts": ("parse_label", "tell_account"),
         "latchpin.tokens.client_grant": ("needs_browser", "require_grant", "subject_of"),
         "latchpin.tokens.endpoint": ("Revocation",),
+        "latchpin.tokens.schemes": ("wants_key",),
         "latchpin.tokens.sealing": ("API_KEY", "build_token", "open_token"),
         "latchpin.tokens.service": ("UsableToken",),
         "latchpin_offboarding.people": ("Departed",),  # goes with hook API 2.0: latchpin.plugins.leaving

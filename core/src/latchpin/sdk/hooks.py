@@ -8,15 +8,17 @@ what all plugins offer. Each is a ``Hook`` or, where backends are offered, a ``B
 
 For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``KEY_WRAPPER``, ``KEY_SOURCE``, ``KEY_USES``,
 ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization
-servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people:
-``IDENTITY``, ``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they may use: ``TOOL_GATES`` and
-``SCOPE_CEILINGS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For
-MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES``, ``NAVIGATION``, ``ENTRY_NOTES`` and
-``CONNECTION_NOTES``. For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For doctor: ``CHECKS``.
+servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For MCP servers without
+OAuth: ``AUTH_SCHEMES``. For people: ``IDENTITY``, ``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they
+may use: ``TOOL_GATES`` and ``SCOPE_CEILINGS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and
+``BACKGROUND_TASKS``. For MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES``,
+``NAVIGATION``, ``ENTRY_NOTES`` and ``CONNECTION_NOTES``. For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For
+doctor: ``CHECKS``.
 ``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
 """
 
 from latchpin.plugins.hookspecs import (
+    AUTH_SCHEMES,
     BACKGROUND_TASKS,
     CHECKS,
     CIPHER,
@@ -57,6 +59,7 @@ from latchpin.plugins.hookspecs import (
 )
 
 __all__ = [
+    "AUTH_SCHEMES",
     "BACKGROUND_TASKS",
     "CHECKS",
     "CIPHER",

@@ -4,7 +4,7 @@ Who asks: ``SignedInCaller`` and ``AdminCaller`` are arguments of a handler. The
 send a browser to ``/login``. ``WritingCaller`` and ``WritingAdmin`` prove besides that no other site's page sent the
 request: they belong to every POST, PUT and DELETE. ``SignedInPerson`` sends programs to ``/login`` too: it is for
 addresses that programs hand to a browser. ``CurrentApplication`` is the gateway, ``GatewayId`` the id in the
-path::
+path, and ``AccountNamed`` the label of an account in the query::
 
     @router.get("/acme/note")
     async def show_note(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
@@ -41,6 +41,7 @@ calls it, ``parse_account`` which of their accounts the query names (``ACCOUNT``
 from latchpin.serving.aside import serve_aside
 from latchpin.tokens.accounts import ACCOUNT, parse_account
 from latchpin.web.dependencies import (
+    AccountNamed,
     AdminCaller,
     CurrentApplication,
     GatewayId,
@@ -72,6 +73,7 @@ __all__ = [
     "FOR_ADMINISTRATORS",
     "HTML",
     "WITH_SCRIPTS",
+    "AccountNamed",
     "AdminCaller",
     "CurrentApplication",
     "Document",

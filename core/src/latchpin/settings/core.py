@@ -290,13 +290,13 @@ class CoreSettings(Settings):
         chosen = f"?account={quote(account, safe='')}" if account else ""
         return f"{self.base_url}/oauth/authorize/{gateway_id}{chosen}"
 
-    def key_url(self, gateway_id: str, return_to: str = "", account: str = "") -> str:
-        """Where a person enters this gateway's API key, as ``authorize_url`` has it.
+    def key_url(self, page: str, return_to: str = "", account: str = "") -> str:
+        """Where a person enters a key: on the page of that path, for the account of that label.
 
         ``return_to`` is the path of ours to go on to afterwards.
         """
         query = urlencode({name: text for name, text in (("account", account), ("next", return_to)) if text})
-        return f"{self.base_url}/gateways/{gateway_id}/key{'?' if query else ''}{query}"
+        return f"{self.base_url}{page}{'?' if query else ''}{query}"
 
 
 def is_proxy_url(text: str) -> bool:

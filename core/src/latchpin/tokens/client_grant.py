@@ -20,6 +20,7 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
+from latchpin.tokens.schemes import wants_key
 from latchpin.tokens.scope_rules import scopes_within_rules
 from latchpin.tokens.sealing import build_token
 
@@ -32,7 +33,7 @@ PinIssuer = Callable[[Gateway, str | None], Awaitable[Gateway]]
 def needs_browser(gateway: Gateway) -> bool:
     """Whether only a person in a browser gets a token for ``gateway``, or enters a key there."""
     if gateway.oauth is None:
-        return gateway.auth_type == "api_key"
+        return wants_key(gateway)
     return gateway.oauth.grant_type == "authorization_code"
 
 

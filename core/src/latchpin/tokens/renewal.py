@@ -25,6 +25,7 @@ from latchpin.tokens import outcomes
 from latchpin.tokens.client_grant import ClientGrant, PinIssuer, needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
+from latchpin.tokens.schemes import require_scheme, wants_key
 from latchpin.tokens.sealing import API_KEY, OpenedToken, open_token
 
 __all__ = ["Renewal", "Wanted", "lease_of"]
@@ -117,8 +118,10 @@ class Renewal:
 
         Raises:
             AuthorizationRequired: only the user can help.
+            PluginError: nothing that is installed shows the gateway's server a key.
         """
-        if wanted.gateway.auth_type == "api_key":
+        if wants_key(wanted.gateway):
+            require_scheme(self._services, wanted.gateway)
             text = "no key has been entered for you yet" if stored is None else "the server no longer takes the key"
             raise self.required(wanted, text, needs_reauth=stored is not None)
         if stored is None:
@@ -253,7 +256,7 @@ def lease_of(gateway_id: str, owner: str, label: str) -> tuple[str, ...]:
 
 def _belongs(stored: StoredToken, gateway: Gateway) -> bool:
     """Whether it was given for this gateway as it is: a change drops what there is, and may cross what comes late."""
-    if gateway.auth_type == "api_key":
+    if wants_key(gateway):
         return stored.token_type == API_KEY and stored.resource == gateway.url
     return stored.token_type != API_KEY
 

@@ -13,6 +13,7 @@ from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerM
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.endpoint import Revocation, TokenEndpoint
+from latchpin.tokens.schemes import wants_key
 from latchpin.tokens.sealing import API_KEY, open_token
 
 __all__ = ["Revoker"]
@@ -95,7 +96,7 @@ class Revoker:
         answers: dict[str, Revocation] = {}
         if not tokens:
             return []
-        if gateway.auth_type == "api_key":
+        if wants_key(gateway):
             return [_KEY_STAYS] * len(tokens)
         at_once = asyncio.Semaphore(_AT_ONCE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from latchpin.errors import (
     AuthorizationRequired,
     InvalidRequest,
     LatchpinError,
+    PluginError,
     RecordConflict,
     SharedConnectionMissing,
     Unsealable,
@@ -19,7 +21,7 @@ from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway, StoredToken
 from latchpin.model.accounts import MOST_ACCOUNTS
 from latchpin.oauth.dpop import DPOP
 from latchpin.oauth.status import TokenHealth, is_authorized, status_of
-from latchpin.outbound.credential import Credential
+from latchpin.outbound.credential import FIELD, Credential
 from latchpin.outbound.proofs import TokenProof
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
@@ -27,6 +29,7 @@ from latchpin.tokens.client_grant import PinIssuer, subject_of
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.renewal import Renewal, Wanted, lease_of
 from latchpin.tokens.revocation import Revoker
+from latchpin.tokens.schemes import require_scheme, wants_key
 from latchpin.tokens.sealing import open_token
 from latchpin.tokens.shared_renewals import LEASE_MARGIN, SharedRenewals, life_of_lease
 from latchpin.tokens.usage import Usage
@@ -38,7 +41,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class UsableToken:
-    """An access token or API key, open, with the record it came from.
+    """An access token or a key that was entered, open, with the record it came from.
 
     Attributes:
         credential: what is shown to the MCP server.
@@ -58,7 +61,7 @@ class UsableToken:
         """The proofs for a token that is bound to a key; None: it is not."""
         return self.credential.proof
 
-    async def fields(self, method: str, url: str) -> tuple[tuple[str, str], ...]:
+    async def fields(self, method: str, url: str) -> Sequence[tuple[str, str]]:
         """The header fields of one request; raises as ``Credential.fields`` does."""
         return await self.credential.fields(method, url)
 
@@ -150,6 +153,14 @@ class TokenService:
         other.__cause__ = error
         return other
 
+    def headers_of(self, gateway: Gateway) -> Sequence[str]:
+        """The fields, in lower case, that show the gateway's server a token or key.
+
+        Raises:
+            PluginError: nothing that is installed offers its ``auth_type``.
+        """
+        return require_scheme(self._services, gateway).headers(gateway.api_key) if wants_key(gateway) else (FIELD,)
+
     # -- giving out ---------------------------------------------------------------------------------------
 
     async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
@@ -162,6 +173,7 @@ class TokenService:
             IdentityAssertionRequired: the same, where the user's identity provider has to vouch for them.
             UpstreamError: it has expired, and the server gave no answer that decides.
             BackendUnavailable: the store cannot be asked.
+            PluginError: nothing that is installed offers the gateway's ``auth_type`` or grant.
         """
         owner, label = self.account_of(gateway, caller)
         stored = await self._tokens.get(gateway.id, owner, label)
@@ -181,7 +193,7 @@ class TokenService:
             if not self._renewal.serves(stored, wanted):
                 return None
             token = self._open(wanted, stored)
-        except AuthorizationRequired:
+        except (AuthorizationRequired, PluginError):
             return None
         await self._usage.note(gateway.id, stored.app_user_email, stored.label)
         return token
@@ -219,9 +231,11 @@ class TokenService:
         await self._renewals.close()
 
     def _open(self, wanted: Wanted, stored: StoredToken) -> UsableToken:
-        secret, gateway = self._renewal.open(wanted, stored).access_token, wanted.gateway
+        gateway = wanted.gateway
+        scheme = require_scheme(self._services, gateway) if wants_key(gateway) else None
+        secret = self._renewal.open(wanted, stored).access_token
         proof = TokenProof(self._proofs, gateway.id, secret) if stored.token_type == DPOP else None
-        return UsableToken(Credential(secret, proof, gateway.api_key), stored)
+        return UsableToken(Credential(secret, proof, scheme, gateway.api_key), stored)
 
     # -- looking and ending -------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ def add(  # noqa: PLR0917  typer passes them by name
     _end_if(stuck, gateway)
     if gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code":
         say(f"Authorize it in a browser: {authorize_url}")
-    elif gateway.api_key is not None:
+    elif gateway.auth_type not in {"oauth", "none"}:
         say(f"Enter a key in a browser: {authorize_url}")
         say(f"Or here: latchpin connections set-key {gateway.id} --email you@example.com")
 

@@ -84,9 +84,9 @@ def parse_form(form: Mapping[str, str]) -> dict[str, Any]:
         document["revision"] = int(form["revision"])
     if form.get("forget_issuer"):
         document["pinned_issuer"] = None
-    if auth_type not in {"api_key", "none"} and "grant_type" in form:
+    if auth_type in {None, "oauth"} and "grant_type" in form:
         document["oauth_config"] = _parse_config(form)
-    if auth_type == "api_key" and "api_key_header" in form:
+    if auth_type not in {None, "oauth", "none"} and "api_key_header" in form:
         document["api_key"] = _parse_api_key(form)
     return document
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinError
 from latchpin.model import NO_PROFILE, Caller, Gateway
-from latchpin.sdk.gateway import Application, Step, parse_gateway_body
+from latchpin.sdk.gateway import Application, Step, parse_gateway_body, wants_key
 from latchpin.sdk.web import AdminCaller, CurrentApplication, GatewayId, WritingAdmin
 from latchpin_inspection.discovering import discover
 
@@ -90,6 +90,7 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
         failure=None if is_open else failure,
         is_open=is_open,
         gateway=draft,
+        schemes=_schemes(application),
         fields={"name": draft.name, "allowed_users": "", "auth_type": "oauth", "api_key_header": ""},
     )
 
@@ -158,6 +159,7 @@ async def _show_form(
         title=f"Edit {gateway.name}",
         status=wrong.status if wrong else 200,
         gateway=gateway,
+        schemes=_schemes(application, gateway),
         fields=fields,
         texts=TEXTS,
         assertion_texts=ASSERTION_TEXTS,
@@ -175,6 +177,14 @@ async def _show_form(
         ruled=(await application.entry_notes("gateways")).get(gateway.id, ""),
         wrong="" if wrong is None else wrong.detail,
     )
+
+
+def _schemes(application: Application, gateway: Gateway | None = None) -> list[tuple[str, str]]:
+    """Ways other than OAuth. The gateway's own is one without its plugin too: else the form would set another."""
+    schemes = {name: scheme.label for name, scheme in application.services.auth_schemes.items()}
+    if gateway is not None and wants_key(gateway):
+        schemes.setdefault(gateway.auth_type, f"{gateway.auth_type}, whose plugin is not installed")
+    return list(schemes.items())
 
 
 # -- removing -----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.model import Gateway
-from latchpin.sdk.gateway import Application
+from latchpin.sdk.gateway import Application, wants_key
 from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInCaller, mcp_url_of
 
 from latchpin_admin_ui.pages import show
@@ -51,9 +51,9 @@ def _facts(application: Application, gateway: Gateway) -> list[tuple[str, str]]:
     """What an administrator entered or the gateway found out, in words."""
     users = ", ".join(gateway.allowed_users) or "everyone who is signed in"
     config = gateway.oauth
-    if gateway.api_key is not None:
-        place = f"{gateway.api_key.header}: {gateway.api_key.prefix}…"
-        return [("Who may use it", users), ("OAuth", "none: the server wants an API key"), ("Sent in", place)]
+    if wants_key(gateway):
+        facts, place = [("Who may use it", users), ("OAuth", "none: the server wants an API key")], gateway.api_key
+        return facts if place is None else [*facts, ("Sent in", f"{place.header}: {place.prefix}…")]
     if config is None:
         return [("Who may use it", users), ("OAuth", "none")]
     issuer = config.issuer or gateway.pinned_issuer

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient
-from latchpin.sdk.gateway import MOST_ACCOUNTS, Connection, TokenHealth, TokenStatus, needs_browser
+from latchpin.sdk.gateway import MOST_ACCOUNTS, Connection, TokenHealth, TokenStatus, needs_browser, wants_key
 from latchpin.sdk.web import TimeShown
 
 __all__ = ["HEALTHS", "Account", "ClientRow", "ConnectionRow", "Mine", "describe_health", "describe_server"]
@@ -23,7 +23,6 @@ _HINTS: dict[str, str] = {
     "none": "This server asks for no authorization. Fetch its tools.",
     "client_credentials": "The gateway authorizes itself here. Fetch its tools.",
     "authorization_code": "Authorize to connect your account, then fetch the tools.",
-    "api_key": "Enter a key of your account there, then fetch the tools.",
 }
 
 
@@ -31,6 +30,19 @@ _SHARED_HINTS = {
     True: "Connect the one account that all who may use this server act with.",
     False: "An administrator connects this server. Ask one.",
 }
+
+
+_KEY_HINT = "Enter a key of your account there, then fetch the tools."
+
+
+def _hint(gateway: Gateway, *, admin: bool) -> str:
+    """What a person does first."""
+    if gateway.connection == "shared":
+        return _SHARED_HINTS[admin]
+    if wants_key(gateway):
+        return _KEY_HINT
+    grant = "none" if gateway.oauth is None else gateway.oauth.grant_type
+    return _HINTS.get(grant, "Nobody has to authorize here. Fetch its tools.")
 
 
 def describe_server(said: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -100,7 +112,7 @@ class ConnectionRow:
             gateway_name=connection.gateway.name,
             owner=connection.owner,
             itself=connection.owner == CLIENT_ITSELF,
-            keyed=connection.gateway.api_key is not None,
+            keyed=wants_key(connection.gateway),
             shared=connection.shared,
             connected_by=connection.connected_by,
             account=connection.label,
@@ -199,7 +211,6 @@ class Mine:
         own = [each for each in connections if not each.shared]
         connection = next((each for each in connections if each.serves and each.is_default), None)
         one_alone = len(own) == 1 and connection is own[0] and not own[0].label
-        grant = gateway.oauth.grant_type if gateway.oauth is not None else gateway.auth_type
         status, text = "", "No authorization needed"
         if connection is not None:
             status, text = describe_health(connection.health)
@@ -211,14 +222,12 @@ class Mine:
             url=gateway.url,
             usable=usable,
             authorizes=needs_browser(gateway) and (admin or not shared),
-            keyed=gateway.api_key is not None,
+            keyed=wants_key(gateway),
             connected=connection is not None,
             works=connection is not None and connection.health.authorized,
             status=status,
             status_text=text,
-            hint=_SHARED_HINTS[admin]
-            if shared
-            else _HINTS.get(grant, "Nobody has to authorize here. Fetch its tools."),
+            hint=_hint(gateway, admin=admin),
             issuer=connection.issuer if connection else None,
             scopes=connection.scopes if connection else (),
             expires=TimeShown.of(connection.expires_at, now) if connection else None,

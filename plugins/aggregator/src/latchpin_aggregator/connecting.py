@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from latchpin.contracts import McpExchanges
 from latchpin.model import Caller, Gateway
+from latchpin.sdk.gateway import wants_key
 from latchpin.sdk.mcp import CAPABILITIES, Message
 from latchpin.sdk.outbound import host_of
 
@@ -71,7 +72,7 @@ def _may_be_asked(message: Message) -> bool:
 
 
 def _owed(gateway: Gateway) -> str:
-    return "your authorization" if gateway.api_key is None else "an API key"
+    return "an API key" if wants_key(gateway) else "your authorization"
 
 
 def _asking(places: Mapping[str, tuple[Gateway, str]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from latchpin.model import CLIENT_ITSELF, COMPANY, Gateway, StoredToken
-from latchpin.sdk.gateway import name_authorization, needs_browser
+from latchpin.sdk.gateway import name_authorization, needs_browser, wants_key
 
 __all__ = ["CAUSES", "SHORTEST", "Cause", "Need", "Signal", "judge", "parse_need"]
 
@@ -157,7 +157,7 @@ def judge(
         since=since,
         ends_at=ends_at,
         wanted=(signal.wanted or ()) if cause == "scopes-missing" else (),
-        keyed=gateway.api_key is not None,
+        keyed=wants_key(gateway),
         telling=cause != "ended" or _life(token, signal) >= SHORTEST,
     )
 

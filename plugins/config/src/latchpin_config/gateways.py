@@ -155,7 +155,7 @@ def _whole(name: str, entry: BaseModel) -> dict[str, Any]:
     if auth_type == "oauth":
         defaults: dict[str, Any] = dict.fromkeys(_OAUTH_DEFAULTS.keys() - set(_SECRETS))
         document["oauth_config"] = defaults | (given.get("oauth_config") or {})
-    elif auth_type == "api_key":
+    elif auth_type != "none":
         document["api_key"] = {"header": None, "prefix": None} | (given.get("api_key") or {})
     return document
 

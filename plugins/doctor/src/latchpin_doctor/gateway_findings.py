@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from latchpin.contracts import Finding, Severity
-from latchpin.errors import AuthorizationRequired, LatchpinError, RedirectMismatch, SharedConnectionMissing
+from latchpin.errors import AuthorizationRequired, LatchpinError, PluginError, RedirectMismatch, SharedConnectionMissing
 from latchpin.model import COMPANY, Caller, Gateway, OAuthConfig
-from latchpin.sdk.gateway import Application, Step
+from latchpin.sdk.gateway import Application, Step, wants_key
 from latchpin_inspection.discovered import Discovered
 from latchpin_inspection.discovering import discover
 
@@ -72,8 +72,8 @@ class _Look:
 
     async def run(self) -> None:
         gateway, config = self.gateway, self.gateway.oauth
-        if gateway.api_key is not None:
-            self.add(Finding(Severity.OK, f"its server wants an API key, in the field {gateway.api_key.header}"))
+        if wants_key(gateway):
+            self.add(self._key())
             await self._tokens()
             return
         if config is None:
@@ -91,6 +91,16 @@ class _Look:
         if discovered is not None and discovered.found is not None and discovered.obstacle is not None and not unusable:
             self.add(Finding.of(discovered.obstacle, "people cannot authorize", command=_show(gateway)))
         await self._tokens()
+
+    def _key(self) -> Finding:
+        """Whether something shows the server a key, and where."""
+        try:
+            self.application.tokens.headers_of(self.gateway)
+        except PluginError as exc:
+            return Finding.of(exc, "nobody can use it", command=_show(self.gateway))
+        place = self.gateway.api_key
+        where = "" if place is None else f", in the field {place.header}"
+        return Finding(Severity.OK, f"its server wants an API key{where}")
 
     async def _tokens(self) -> None:
         services, gateway = self.application.services, self.gateway
@@ -119,7 +129,7 @@ class _Look:
 
     async def _own_token(self, caller: Caller) -> Finding:
         tokens, gateway = self.application.tokens, self.gateway
-        key = gateway.api_key is not None
+        key = wants_key(gateway)
         owner, what = tokens.owner_of(gateway, caller), "key" if key else "token"
         others = f"the {what} that all share" if owner == COMPANY else f"the gateway's own {what}"
         whose = f"your {what}" if owner == caller.email else others

@@ -82,6 +82,8 @@ def detour_of(gateway: Gateway, settings: EdgeSettings, core: CoreSettings) -> s
         return "requests leave through the proxy of OUTBOUND_PROXY"
     if gateway.oauth is not None and gateway.oauth.dpop:
         return "its tokens are bound to a key, so each request needs a proof of its own"
+    if gateway.auth_type not in {"oauth", "api_key", "none"}:
+        return "a plugin says with each request for whom it is"
     if not _FIELD.fullmatch(header_of(gateway)):
         return "its key goes in a field whose name means something in a configuration"
     return _url_detour(gateway.url, core)

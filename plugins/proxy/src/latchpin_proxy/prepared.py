@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.gateway import Access, Application
+from latchpin.sdk.gateway import Access, Application, wants_key
 
 from latchpin_proxy.bindings import Bindings, acting
 from latchpin_proxy.messages import Terms
@@ -70,5 +70,5 @@ class Preparing:
         return Prepared(judged, caller, terms, self._ours(gateway))
 
     def _ours(self, gateway: Gateway) -> tuple[bytes, ...]:
-        key = b"" if gateway.api_key is None else gateway.api_key.header.lower().encode()
-        return tuple(name for name in (self._user_header, key) if name)
+        shown = self._application.tokens.headers_of(gateway) if wants_key(gateway) else ()
+        return tuple(name for name in (self._user_header, *(each.encode() for each in shown)) if name)

@@ -21,7 +21,7 @@ from latchpin.errors import (
     SharedConnectionMissing,
 )
 from latchpin.model import VIA_ACCESS_TOKEN, Caller
-from latchpin.sdk.gateway import Application
+from latchpin.sdk.gateway import Application, wants_key
 from latchpin.sdk.outbound import host_of
 from latchpin.sdk.web import answer_program, build_challenge, read_header
 
@@ -172,7 +172,7 @@ def _reason(error: LatchpinError, call: Call, problem: dict[str, Any]) -> str:
         return f"{name}: {problem['detail'].rstrip('.')}. {problem['remedy']}"
     if isinstance(error, StepUpRequired):
         return f"{name} wants more rights than you have allowed."
-    if gateway.auth_type == "api_key":
+    if wants_key(gateway):
         return (
             f"{name} no longer takes the key that was entered." if error.needs_reauth else f"{name} needs a key first."
         )

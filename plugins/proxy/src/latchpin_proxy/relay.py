@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from latchpin.errors import AuthorizationRequired, UpstreamUnreadable
 from latchpin.model import COMPANY, Caller, Gateway
-from latchpin.sdk.gateway import Access, Application, UsableToken, needs_browser
+from latchpin.sdk.gateway import Access, Application, UsableToken, needs_browser, wants_key
 from latchpin.sdk.oauth import Challenge, parse_challenge
 from latchpin.sdk.outbound import (
     MOST_REDIRECTS,
@@ -215,7 +215,7 @@ class Relay:
             raise ScopesNotAllowed(f"{detail}, and a rule allows {' '.join(sorted(ceiling))[:200]!a} at most")
         if token is None or not needs_browser(request.gateway):
             raise ServerRefused(detail, remedy="An administrator enters the scopes on the gateway.")
-        if request.gateway.auth_type == "api_key":
+        if wants_key(request.gateway):
             raise ServerRefused(detail, remedy="Enter another key, which the server's operator gives more rights.")
         if token.stored.app_user_email == COMPANY and not request.caller.is_admin:
             remedy = "An administrator enters the scopes on the gateway and connects it again."

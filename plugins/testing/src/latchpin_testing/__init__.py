@@ -6,6 +6,7 @@ contract. Time never passes by itself here: the ``advance`` fixture moves the in
 """
 
 from latchpin_testing import samples
+from latchpin_testing.auth_schemes import AuthSchemeContract
 from latchpin_testing.background import BackgroundTaskContract
 from latchpin_testing.checks import BareCheckContext, CheckContract
 from latchpin_testing.clock import START, MovedClock
@@ -27,6 +28,7 @@ from latchpin_testing.store_witness import StoreWitnessContract
 from latchpin_testing.watchers import EventListenerContract, ObserverContract, RecorderContract
 
 __all__ = [
+    "AuthSchemeContract",
     "AssertionSourceContract",
     "BackgroundTaskContract",
     "BareCheckContext",

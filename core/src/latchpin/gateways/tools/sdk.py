@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -83,11 +84,16 @@ async def list_tools(
 def _without_secret(error: UpstreamError, talk: Conversation) -> UpstreamError:
     """A server may repeat what it was shown, whole or cut off: no part of that is told to anybody, nor logged."""
     secret = "" if talk.credential is None else talk.credential.secret
-    parts = (secret[start : start + SHORTEST_PART] for start in range(max(1, len(secret) - SHORTEST_PART + 1)))
-    if secret and any(part in error.detail for part in parts):
+    derived = (value for value in talk.observed.shown if secret not in value)  # as Basic writes a password
+    said = f"{error.detail} {error.remedy}"
+    if secret and any(part in said for text in (secret, *derived) for part in _parts(text)):
         error.detail = f"{host_of(talk.url)} repeats what it was shown, so its words are not told"
-        error.args = (error.detail,)
+        error.args, error.remedy = (error.detail,), error.cause.remedy
     return error
+
+
+def _parts(secret: str) -> Iterator[str]:
+    return (secret[start : start + SHORTEST_PART] for start in range(max(1, len(secret) - SHORTEST_PART + 1)))
 
 
 def _explain(exc: Exception, talk: Conversation) -> UpstreamError:

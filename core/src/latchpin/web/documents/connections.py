@@ -16,7 +16,6 @@ __all__ = [
     "ConnectionList",
     "Message",
     "Disconnected",
-    "KeyKept",
     "EndedConnection",
     "EverythingDisconnected",
     "RegisteredClientDocument",
@@ -98,12 +97,6 @@ class Disconnected(Message):
     """A connection that has ended here."""
 
     authorization_server: str = Field(description="What the authorization server said to the revocation.")
-
-
-class KeyKept(Message):
-    """An API key that works and is kept."""
-
-    tools: int = Field(description="How many tools the server offers with it.")
 
 
 class EndedConnection(Document):

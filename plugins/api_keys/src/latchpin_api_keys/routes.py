@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-
-from latchpin.application import Application
 from latchpin.errors import InvalidRequest, LatchpinError
-from latchpin.identity.address import parse_email
 from latchpin.model import Caller, Gateway
-from latchpin.tokens.accounts import ACCOUNT, parse_account, parse_label
-from latchpin.web.dependencies import AccountNamed, CurrentApplication, GatewayId, SignedInPerson, WritingCaller
-from latchpin.web.description import problems
-from latchpin.web.documents.connections import KeyKept
-from latchpin.web.frame import frame, mcp_url_of
-from latchpin.web.json_bodies import read_json
-from latchpin.web.moments import TimeShown
-from latchpin.web.rendering import WITH_SCRIPTS, render
-from latchpin.web.targets import HOME, parse_target
+from latchpin.sdk.gateway import Application, parse_label
+from latchpin.sdk.identity import parse_email
+from latchpin.sdk.sign_in import parse_target
+from latchpin.sdk.web import (
+    ACCOUNT,
+    WITH_SCRIPTS,
+    AccountNamed,
+    CurrentApplication,
+    GatewayId,
+    SignedInPerson,
+    TimeShown,
+    WritingCaller,
+    frame,
+    mcp_url_of,
+    parse_account,
+    problems,
+    read_json,
+    render,
+)
+
+from latchpin_api_keys.documents import KeyKept
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/gateways/{gateway_id}/key")
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 _BLANKS = " \t\r\n"
 """What comes along when people copy: no field of HTTP holds any of it at its ends."""
@@ -71,11 +83,12 @@ async def enter(
         return await _show(request, caller, application, gateway, target=target, wrong=exc, account=account)
     return render(
         "key_kept",
+        folder=TEMPLATES,
         title="The key works",
         headers=WITH_SCRIPTS,
         **await frame(request, caller),
         kept=kept,
-        next="" if target == HOME else target,
+        next="" if target == "/" else target,
         mcp_url=mcp_url_of(request, gateway.id),
     )
 
@@ -121,13 +134,14 @@ async def _show(
     stored = await application.api_keys.find(gateway, caller, account=account)
     return render(
         "key",
+        folder=TEMPLATES,
         title=f"Enter a key: {gateway.name}",
         status=wrong.status if wrong else 200,
         **await frame(request, caller),
         gateway=gateway,
         account=account,
         entered=None if stored is None else TimeShown.of(stored.updated_at, application.services.clock()),
-        next="" if target == HOME else target,
+        next="" if target == "/" else target,
         wrong=wrong,
     )
 
