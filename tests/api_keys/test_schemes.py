@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from latchpin.errors import InvalidRequest, KeyRefused, PluginError
@@ -13,6 +14,7 @@ from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import ApiKeyConfig, Caller, Gateway, StoredToken
 from latchpin_testing import AuthSchemeContract
 
+from tests.api_keys.acme_basic import Basic
 from tests.api_keys.keyed_server import KeyedServer, start_keyed
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, open_gateway
 
@@ -22,32 +24,61 @@ BASIC = f"Basic {b64encode(PASSWORD.encode()).decode()}"
 ADMIN = Caller("admin@example.com", is_admin=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Basic:
-    """The scheme of RFC 7617, as somebody else's plugin may offer it."""
-
-    name: str = "basic"
-    label: str = "User name and password"
-    page: str = "/acme/{gateway_id}/password"
-
-    def change_place(self, earlier: ApiKeyConfig | None, given: Mapping[str, str | None] | None) -> None:
-        if any(value is not None for value in (given or {}).values()):
-            raise InvalidRequest("api_key is given, and a password always goes in Authorization")
-
-    def explain_key(self, key: str) -> str | None:
-        return None if ":" in key and key.isprintable() else "a user name and a password have a colon between them"
-
-    def headers(self, place: ApiKeyConfig | None) -> Sequence[str]:
-        return ("authorization",)
-
-    async def fields(self, key: str, place: ApiKeyConfig | None, *, method: str, url: str) -> Sequence[tuple[str, str]]:
-        return (("Authorization", f"Basic {b64encode(key.encode()).decode()}"),)
-
-
 class TestBasic(AuthSchemeContract):
     @pytest.fixture
     def scheme(self) -> Basic:
         return Basic()
+
+
+class Leaky(Basic):
+    """Says in an error what was entered."""
+
+    def change_place(self, earlier: ApiKeyConfig | None, given: Mapping[str, str | None] | None) -> None:
+        if given:
+            raise InvalidRequest(f"that is no place: {given}")
+
+
+class Drifting(Basic):
+    """Gives another place each time."""
+
+    def change_place(self, earlier: Any, given: Any) -> Any:
+        return ApiKeyConfig("X-Key", "" if earlier is None else f"{earlier.prefix}x")
+
+
+class Careless(Basic):
+    """Takes any text."""
+
+    def explain_key(self, key: str) -> str | None:
+        return None
+
+
+class Aside(Basic):
+    """Writes a field that it does not name."""
+
+    def headers(self, place: ApiKeyConfig | None) -> Sequence[str]:
+        return ("x-password",)
+
+
+class Elsewhere(Basic):
+    """Has a page of somebody else's."""
+
+    page = "//acme.example/{gateway_id}"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "rule", "told"),
+    [
+        (Leaky(), "test_it_repeats_nothing_of_an_entry_that_does_not_hold", "repeats no value"),
+        (Drifting(), "test_an_entry_that_says_nothing_of_a_place_stays", "a place stays"),
+        (Careless(), "test_what_cannot_be_sent_is_no_key", "is no key"),
+        (Aside(), "test_it_shows_the_key_in_fields_of_its_own", "one that it names"),
+        (Elsewhere(), "test_it_has_a_name_a_label_and_a_page", "a page is a path"),
+    ],
+)
+async def test_the_suite_finds_what_is_wrong(scheme: Basic, rule: str, told: str):
+    arguments = (scheme, PASSWORD) if rule.startswith(("test_what", "test_it_shows")) else (scheme,)
+    with pytest.raises(pytest.fail.Exception, match=f"contract broken: .*{told}"):
+        await getattr(AuthSchemeContract(), rule)(*arguments)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
     "latchpin-aggregator": "/mcp",
     "latchpin-api-docs": "/docs",
+    "latchpin-api-keys": "/gateways/0123456789abcdef0123456789abcdef/key",
     "latchpin-attention": "/attention",
     "latchpin-authorization-server": "/oauth2/jwks.json",
     "latchpin-cimd": "/oauth/client-metadata.json",

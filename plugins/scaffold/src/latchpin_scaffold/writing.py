@@ -21,6 +21,7 @@ KINDS = (
     "cipher",
     "key-wrapper",
     "registrar",
+    "auth-scheme",
     "identity",
     "routes",
     "checks",
@@ -28,6 +29,7 @@ KINDS = (
 )
 
 _STORES = ("state-store", "record-store")
+_NEEDS = dict.fromkeys(_STORES, ("latchpin-key-value",)) | {"auth-scheme": ("latchpin-api-keys",)}
 
 
 def write_plugin(kind: str, name: str, folder: Path) -> Path:
@@ -55,7 +57,7 @@ def write_plugin(kind: str, name: str, folder: Path) -> Path:
 
 def _texts(kind: str, name: str, module: str) -> dict[str, str]:
     """Each file of the distribution, by its path."""
-    needs = ["latchpin", "latchpin-key-value"] if kind in _STORES else ["latchpin"]
+    needs = ["latchpin", *_NEEDS.get(kind, ())]
     names = {
         "kind": kind,
         "name": name,

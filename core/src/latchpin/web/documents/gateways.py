@@ -65,7 +65,7 @@ class GatewayDocument(Document):
     id: Id
     name: str
     url: str
-    auth_type: AuthType
+    auth_type: AuthType = Field(description="oauth, none, or what a plugin offers, such as api_key.")
     connection: ConnectionKind
     allowed_users: list[str] | None = Field(None, description="Left out for callers who are no administrators.")
     oauth_config: GatewayConfig | None
