@@ -117,6 +117,7 @@ async def open_gateway(
             registrars=(),
             authentications={},
             grants={},
+            auth_schemes={},
             providers=(),
             tool_gates={},
             scope_ceilings={},
