@@ -346,7 +346,7 @@ async def test_a_dead_server(upstream: HttpUpstream) -> None:
 async def test_a_private_address() -> None:
     async with open_upstream(settings(private=False)) as guarded:
         with pytest.raises(AddressRefused, match="loopback"):
-            await list_tools(guarded, "https://127.0.0.1:1/mcp", Credential("t"))
+            await list_tools(guarded, "https://127.0.0.1:1/mcp", Credential("token-of-alice"))
 
 
 async def test_our_own_cancellation_is_not_an_error_of_theirs(upstream: HttpUpstream) -> None:
