@@ -118,6 +118,7 @@ async def open_gateway(
             authentications={},
             grants={},
             auth_schemes={},
+            connection_observers={},
             providers=(),
             tool_gates={},
             scope_ceilings={},
