@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from latchpin.model import Caller
+from latchpin.sdk.gateway import sign_out
 from latchpin.sdk.identity import end_proof
 from latchpin_aggregator.watching import LONGEST, Watching
 from latchpin_aggregator.wire import Asked
@@ -92,6 +93,31 @@ async def test_nobody_listens_without_end(alice: Program):
         assert statuses == [200] * 20 + [429]
         for each in streams:
             await each.__aexit__(None, None, None)
+
+
+async def test_who_is_signed_out_while_the_lists_of_their_stream_are_read_hears_nothing(gateway: InnerGateway):
+    application, services = gateway.application, gateway.application.services
+    sent: list[Any] = []
+
+    class SlowOffers(NoOffers):
+        async def get(self, caller: Caller, *, wait: float | None = None) -> list[Any]:
+            gateway.clock.advance(seconds=1)
+            await sign_out(services, ALICE, actor=ALICE, way="api")
+            gateway.clock.advance(minutes=5)
+            return []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.start":
+            await application.departures.look()
+
+    watching = Watching(SlowOffers(), Counter(), application.departures, seconds=LONGEST)  # type: ignore[arg-type]
+    async with asyncio.timeout(30):
+        await watching.serve_session(Caller(ALICE, via="session"), Asked({}, receive, send))
+    assert sent[-1]["more_body"] is False
 
 
 class NoOffers:

@@ -131,13 +131,13 @@ class Watching:
 
     async def _serve(self, stream: _Stream, *, first: bytes, last: bytes) -> None:
         """Serve a stream that begins with ``first``, and ends with ``last`` if it ends by itself."""
-        before = await self._state(stream.caller)
-        await stream.asked.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await _send(stream, first)
         gone = asyncio.ensure_future(_gone(stream.asked))
         caller = stream.caller
         watched = self._departures.watch(caller.email, gone.cancel, stands_on=caller.stands_on)
-        try:
+        try:  # watched from here on: the lists may take their time, and an end meanwhile counts
+            before = await self._state(caller)
+            await stream.asked.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await _send(stream, first)
             await self._tell(stream, gone, before)
         finally:
             self._departures.leave(watched)
