@@ -12,6 +12,7 @@ from latchpin_mail.turns import open_outbox as open_mail
 from latchpin_webhook.endpoints import open_endpoints
 from latchpin_webhook.settings import WebhookSettings
 from latchpin_webhook.turns import open_outbox as open_webhooks
+from latchpin_webhook.turns import retry_dead
 
 from tests.admin_ui.conftest import BrowserUser
 from tests.notify.conftest import SECRET
@@ -60,6 +61,9 @@ async def test_mail_that_was_given_up_is_shown_and_tried_again(gateway: InnerGat
         assert "no <b>mailbox</b> for one" in admin.text
         assert "MAIL_SMTP_HOST is empty" in admin.text
         assert admin.page.index("entry-three") < min(admin.page.index("entry-one"), admin.page.index("entry-two"))
+        assert (await admin.send(f"{MAIL}/retry", id="")).status_code == 400, "it names none, and does not mean all"
+        assert (await states(outbox))[1] == []
+        await admin.open(MAIL)
         done = await admin.send(f"{MAIL}/retry", id="two")
         assert (done.status_code, done.headers["location"]) == (303, BASE + MAIL)
         assert await states(outbox) == (["one", "three"], ["two"])
@@ -90,6 +94,24 @@ async def test_messages_to_receivers_likewise_and_one_that_was_gone_is_told_agai
         await admin.send(f"{WEBHOOKS}/retry", id="one")
     assert await endpoints.gone_since(endpoint) is None
     assert await states(outbox) == (["two"], ["one"])
+
+
+async def test_a_receiver_that_was_gone_stays_so_where_a_message_to_another_is_tried_again(
+    gateway: InnerGateway, environment: pytest.MonkeyPatch
+):
+    environment.setenv("WEBHOOK_URLS", f"{URL} https://hooks.example.org/other")
+    environment.setenv("WEBHOOK_SECRETS", f"{SECRET} {SECRET}")
+    context = gateway.application.services.context
+    endpoints = await open_endpoints(WebhookSettings(), context)
+    first, other = endpoints.all.values()
+    await give_up(open_webhooks(context), one={"endpoint": first.id}, two={"endpoint": other.id})
+    for each in (first, other):
+        await endpoints.note_gone(each)
+    assert await retry_dead(context, endpoints, "one") == 1
+    assert await endpoints.gone_since(first) is None
+    assert await endpoints.gone_since(other) is not None
+    assert await retry_dead(context, endpoints) == 1
+    assert await endpoints.gone_since(other) is None
 
 
 @pytest.mark.parametrize("path", [MAIL, WEBHOOKS])

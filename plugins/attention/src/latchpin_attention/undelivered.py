@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
+from latchpin.errors import InvalidRequest
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.web import WITH_SCRIPTS, AdminCaller, CurrentApplication, TimeShown, WritingAdmin, frame, render
 
@@ -99,8 +100,11 @@ def make_router(page: OutboxPage) -> APIRouter:
         application: CurrentApplication,
     ) -> Response:
         """Try what was given up again: the entry that the form names, or without one all."""
+        name = (await request.form()).get("id")
+        if name == "":
+            raise InvalidRequest("id is empty", remedy="Name an entry, or leave id out to have all tried again.")
         shown = await page.open(application)
-        await shown.retry(str((await request.form()).get("id", "")))
+        await shown.retry("" if name is None else str(name))
         return RedirectResponse(application.services.settings.base_url + page.path, 303)
 
     return router

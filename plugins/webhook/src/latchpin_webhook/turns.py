@@ -49,11 +49,14 @@ def open_outbox(context: Context) -> Outbox:
 async def retry_dead(context: Context, endpoints: Endpoints, name: str = "") -> int:
     """Have the message of that id tried again, or without one all that were given up; return how many are.
 
-    Receivers that said they are gone are told again then.
+    Their receivers are told again then, also where they said that they are gone.
     """
-    count = await open_outbox(context).retry(name)
+    outbox = open_outbox(context)
+    named = await outbox.get(name) if name else None
+    count = await outbox.retry(name)
     for endpoint in endpoints.all.values() if count else ():
-        await endpoints.note_back(endpoint)
+        if named is None or named.body["endpoint"] == endpoint.id:
+            await endpoints.note_back(endpoint)
     return count
 
 
