@@ -122,6 +122,7 @@ async def open_gateway(
             providers=(),
             tool_gates={},
             scope_ceilings={},
+            connection_observers={},
             states=None,
             state_backend=None,
             record_backend=SimpleNamespace(name="memory"),
