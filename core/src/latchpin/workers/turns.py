@@ -71,7 +71,7 @@ class Rounds:
         return waited_for
 
     def _count(self, more: int) -> None:
-        """Count ``more``. Only a full round has its end looked to: to wake the loop costs as much as a short answer."""
+        """Count ``more``. Only a full round has its end looked to: nobody waits for that of another."""
         self._gone_on += more
         if more and self._gone_on >= self.at_once:
             self.loop.call_soon(self._begin)
