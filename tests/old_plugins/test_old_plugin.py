@@ -131,6 +131,11 @@ SAID = [
 ]
 
 
+def test_the_core_is_not_told_of_what_it_uses_itself(installed: Plugins):
+    goes = (Leaving("latchpin.contracts.Backend", "1.4", "nothing"),)
+    assert [said for said in installed.leaving(goes) if " of latchpin 0" in said] == []
+
+
 def test_what_goes_is_told_with_what_takes_its_place(installed: Plugins):
     assert installed.leaving() == [], "nothing is entered, or nobody uses it"
     assert [each for each in installed.leaving(GOES) if "acme" in each] == SAID

@@ -120,9 +120,13 @@ class Plugins:
             raise faults[0]
 
     def leaving(self, names: Sequence[Leaving] | None = None) -> list[str]:
-        """A sentence for each published name or hook that goes with the next hook API and that a plugin uses."""
+        """A sentence for each published name or hook that goes with the next hook API and that a plugin uses.
+
+        The core's own plugins go with what they use: its source is not read.
+        """
         going = LEAVING if names is None else names
-        found = [(plugin, use) for plugin in self.installed for use in find_uses(self._packages[plugin], going)]
+        others = [plugin for plugin in self.installed if plugin.distribution != PROJECT]
+        found = [(plugin, use) for plugin in others for use in find_uses(self._packages[plugin], going)]
         return [f"{plugin} uses {use}" for plugin, use in found]
 
     def _misnamed(self) -> list[PluginError]:
