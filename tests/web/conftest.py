@@ -122,7 +122,6 @@ async def open_gateway(
             providers=(),
             tool_gates={},
             scope_ceilings={},
-            connection_observers={},
             states=None,
             state_backend=None,
             record_backend=SimpleNamespace(name="memory"),
