@@ -8,20 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latchpin.sdk.mcp import (
-    Message,
-    Refused,
-    TwiceError,
-    decode_value,
-    encode_value,
-    parse_message,
-    read_elements,
-    read_members,
-    read_object,
-    read_value,
-    replace_parts,
-)
 from latchpin_aggregator.envelopes import answer_for_modern, answer_for_sessions, request_body
+from latchpin_mcp.header_values import decode_value, encode_value
+from latchpin_mcp.message import Message, Refused, parse_message
+from latchpin_mcp.parts import TwiceError, read_elements, read_members, read_object, read_value, replace_parts
 from mcp.shared.inbound import (
     InboundModernRoute,
     classify_inbound_request,

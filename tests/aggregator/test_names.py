@@ -9,7 +9,6 @@ from itertools import islice
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latchpin.sdk.mcp import encode_value
 from latchpin_aggregator import kept as kept_lists
 from latchpin_aggregator import naming
 from latchpin_aggregator.argument_headers import build_argument_headers, find_positions
@@ -27,6 +26,7 @@ from latchpin_aggregator.naming import (
 from latchpin_aggregator.slugs import Slugs
 from latchpin_aggregator.wire import is_events, is_json
 from latchpin_aggregator.words import Renamed
+from latchpin_mcp.header_values import encode_value
 from mcp.shared.inbound import mcp_param_headers
 
 from tests.support.gateway_in_process import InnerGateway

@@ -14,7 +14,6 @@ import select
 from datetime import UTC, datetime
 
 import pytest
-from latchpin.activity.call_reading import read_message
 from latchpin.contracts import DerivedKey, McpCall
 from latchpin.errors import BackendUnavailable, SettingsError
 from latchpin.model import Caller
@@ -31,6 +30,7 @@ from latchpin_audit.losses import LOSSES, Losses, read_losses
 from latchpin_audit.outbox import Outbox, Trouble
 from latchpin_audit.pseudonyms import Names
 from latchpin_audit.reading import read, verify
+from latchpin_mcp.call_reading import read_message
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_testing import MovedClock
 from latchpin_testing.sealing import SuiteCipher, SuiteSigner

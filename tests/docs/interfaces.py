@@ -19,6 +19,7 @@ from latchpin.model import ServerProfile
 from latchpin.model.flow_steps import StepFacts
 from latchpin.plugins.hookspecs import HOOKS, SERVER_PROFILES, BackendHook, Hook
 from latchpin.plugins.host import Plugins
+from latchpin.plugins.leaving import ATTRIBUTES, LEAVING
 from latchpin.sdk import PUBLISHED
 from latchpin.sdk.activity import FACTS
 from latchpin.settings import load, variables
@@ -213,6 +214,12 @@ def modules() -> Iterator[str]:
     """Each module that a plugin may import."""
     yield from ("| module | what it has |", "|---|---|")
     yield from (f"| `{name}` | {_first(importlib.import_module(name))} |" for name in PUBLISHED)
+
+
+def leaving() -> Iterator[str]:
+    """Each published name that goes, and what to use."""
+    yield from ("| goes | said since | use |", "|---|---|---|")
+    yield from (f"| `{each.name}` | {each.since} | `{each.instead}` |" for each in (*LEAVING, *ATTRIBUTES))
 
 
 def suites() -> Iterator[str]:

@@ -33,6 +33,7 @@ PARTS: Mapping[str, Callable[..., Iterable[str]]] = {
     "errors": reference.errors,
     "facts": interfaces.facts,
     "hooks": interfaces.hooks,
+    "leaving": interfaces.leaving,
     "modules": interfaces.modules,
     "outcomes": reference.outcomes,
     "pages": interfaces.pages,

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import pydantic_core
-from latchpin.sdk.mcp import CAPABILITIES, MODERN, NAMED_BY, VERSION, Message, Refused, parse_message
+from latchpin.sdk.mcp import CAPABILITIES, MODERN, NAMED_BY, VERSION
+from latchpin_mcp.message import Message, Refused, parse_message
 from mcp.shared.inbound import InboundModernRoute, classify_inbound_request, encode_header_value
 from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapter
 

@@ -8,6 +8,7 @@ import re
 import pytest
 from latchpin.contracts import McpCall
 from latchpin.model import Caller
+from latchpin_mcp.calls import open_calls
 from latchpin_metrics import meters as module
 from latchpin_metrics.call_spans import TracingCalls
 from latchpin_metrics.calls import LONGEST, MOST_ERRORS, CountingCalls
@@ -117,12 +118,12 @@ def trusting():
 
 
 @pytest.fixture
-def spans(gateway, trusting):
+async def spans(gateway, trusting):
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     services = gateway.app.state.services
     services.observers.add("traces", TracingObserver(provider, trusting=trusting))
-    services.calls.add("traces", TracingCalls(provider, trusting=trusting))
+    (await open_calls(services)).add("traces", TracingCalls(provider, trusting=trusting))
     yield lambda: {(span.name, span.kind): span for span in exporter.get_finished_spans()}
     provider.shutdown()
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from latchpin.errors import UpstreamUnreadable
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.mcp import parse_message
+from latchpin_mcp.message import parse_message
 from latchpin_proxy import definitions as module
 from latchpin_proxy.definitions import Definitions
 from latchpin_testing import samples

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from latchpin.activity.activity import Activity
-from latchpin.activity.calls import CallObservers
 from latchpin.activity.observers import Observers
 from latchpin.contracts import (
     AssertionSource,
     AuthScheme,
     Backend,
     BackgroundTask,
+    CallObserver,
     Cipher,
     ClientAuthentication,
     ClientRegistrar,
@@ -41,6 +42,7 @@ from latchpin.contracts import (
 )
 from latchpin.model import CollectionSpec
 from latchpin.model.server_profile import ServerProfile
+from latchpin.plugins.leaving import CALLS, load_moved
 from latchpin.records.tools import ToolRecords
 from latchpin.records.writes import RecordWrites
 from latchpin.settings.core import CoreSettings
@@ -65,7 +67,7 @@ class Services:
         identities: in the order of their rank.
         groups: ways to know in which groups people are, by their names.
         observers: watch how long things take.
-        calls: are told of MCP calls.
+        call_observers: are told of MCP calls, by what they and their plugins are called.
         activity: is told what happened.
         sign_ins: those that are set up.
         providers: what real providers need beyond the standard, the deployer's first.
@@ -107,7 +109,7 @@ class Services:
     authentications: Mapping[str, ClientAuthentication]
     activity: Activity
     observers: Observers = field(default_factory=Observers)
-    calls: CallObservers = field(default_factory=CallObservers)
+    call_observers: Mapping[str, CallObserver] = field(default_factory=dict)
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[ServerProfile] = ()
     groups: Mapping[str, Groups] = field(default_factory=dict)
@@ -126,3 +128,9 @@ class Services:
     protected_resources: Sequence[ProtectedResources] = ()
     declared: Mapping[str, CollectionSpec] = field(default_factory=dict)
     writes: RecordWrites = field(default_factory=RecordWrites)
+
+    @property
+    def calls(self) -> Any:  # noqa: ANN401  of a distribution that need not be installed
+        """A ``CallObservers`` of its own, for plugins that were written before ``latchpin_mcp``."""
+        warnings.warn(str(CALLS), DeprecationWarning, stacklevel=2)
+        return load_moved("latchpin_mcp.calls.CallObservers")(self.call_observers)

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from latchpin.activity.activity import Activity
-from latchpin.activity.calls import CallObservers
 from latchpin.activity.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.assembly.clock import StoreClock, utc_now
 from latchpin.assembly.looking import Looking
@@ -116,8 +115,6 @@ async def _open_source(context: OpenContext) -> None:
 async def _open_others(context: OpenContext, selection: Selection, states: StateStore | None) -> Services:
     """All that is offered side by side, and everything put together."""
     plugins, settings, clock, kept = context.plugins, context.settings, context.clock, context.kept
-    calls = CallObservers(await context.open_told(hookspecs.CALL_OBSERVERS))
-    context.stack.callback(calls.tell)  # before those who are told are closed
     return Services(
         settings=settings,
         clock=clock,
@@ -140,7 +137,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         identities=await context.open_each(hookspecs.IDENTITY),
         groups=await context.open_named(hookspecs.GROUPS),
         observers=context.observers,
-        calls=calls,
+        call_observers=await context.open_told(hookspecs.CALL_OBSERVERS),
         sign_ins=_sign_ins(plugins),
         auth_schemes={offer.name: offer.value for offer in plugins.offers(hookspecs.AUTH_SCHEMES)},
         grants=await context.open_named(hookspecs.GRANTS),

@@ -8,16 +8,19 @@ that and not run, so a use is found wherever it stands, also where the plugin se
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+from latchpin.errors import PluginError
 
 if TYPE_CHECKING:
     import ast
 
-__all__ = ["LEAVING", "Leaving", "find_uses"]
+__all__ = ["ATTRIBUTES", "CALLS", "LEAVING", "Leaving", "find_uses", "finder_of_moved", "load_moved"]
 
 _log = logging.getLogger("latchpin.plugins")
 
@@ -37,6 +40,11 @@ class Leaving:
     instead: str
 
     @property
+    def module(self) -> str:
+        """Where it is; ``""`` for a hook."""
+        return self.name.rpartition(".")[0]
+
+    @property
     def last(self) -> str:
         """The name without its module."""
         return self.name.rpartition(".")[2]
@@ -47,8 +55,66 @@ class Leaving:
         return f"{self.name}, which goes with hook API {gone}.0: use {self.instead}"
 
 
-LEAVING = (Leaving("latchpin.sdk.gateway.Departed", "1.0", "latchpin_offboarding.people.Departed"),)
-"""All there are. What is entered here stays in docs/plugins.md and in the changelog too."""
+def _moved(since: str, module: str, place: str, *names: str) -> tuple[Leaving, ...]:
+    """Names that a published module had, and another distribution's module has now."""
+    return tuple(Leaving(f"{module}.{name}", since, f"{place}.{name}") for name in names)
+
+
+LEAVING: tuple[Leaving, ...] = (
+    *_moved("1.0", "latchpin.sdk.gateway", "latchpin_offboarding.people", "Departed"),
+    *_moved("1.0", "latchpin.sdk.calls", "latchpin_mcp.calls", "CallObservers", "NotKept", "WatchedCall"),
+    *_moved("1.0", "latchpin.sdk.mcp", "latchpin_mcp.header_values", "decode_value", "encode_value"),
+    *_moved("1.0", "latchpin.sdk.mcp", "latchpin_mcp.message", "Message", "Refused", "parse_message", "says_utf8"),
+    *_moved(
+        "1.0",
+        "latchpin.sdk.mcp",
+        "latchpin_mcp.parts",
+        "Part",
+        "TwiceError",
+        "read_elements",
+        "read_members",
+        "read_object",
+        "read_value",
+        "replace_parts",
+    ),
+)
+"""All that a plugin's source shows. What is entered here stays in docs/plugins.md and in the changelog too."""
+
+CALLS = Leaving("Services.calls", "1.0", "latchpin_mcp.calls.open_calls")
+ATTRIBUTES = (CALLS, Leaving("Application.people", "1.0", "latchpin_offboarding.people.People"))
+"""What no source shows: only the docs name these."""
+
+
+def finder_of_moved(module: str) -> Callable[[str], Any]:
+    """Make the ``__getattr__`` of a published module (PEP 562) whose moved names are still found in it.
+
+    Args:
+        module: its ``__name__``.
+    """
+
+    def find(name: str) -> Any:  # noqa: ANN401  a module's attributes are anything
+        moved = next((each for each in LEAVING if each.name == f"{module}.{name}"), None)
+        if moved is None:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return load_moved(moved.instead)
+
+    return find
+
+
+def load_moved(place: str) -> Any:  # noqa: ANN401  as above
+    """What is at ``package.module.name`` in another distribution.
+
+    Raises:
+        PluginError: that distribution is not installed.
+    """
+    try:
+        return resolve_name(place)
+    except ModuleNotFoundError as exc:
+        package = place.partition(".")[0]
+        if exc.name != package:
+            raise
+        distribution = package.replace("_", "-")
+        raise PluginError(f"{place} is in {distribution}", remedy=f"Install {distribution} with pip.") from exc
 
 
 def find_uses(package: str, leaving: Iterable[Leaving]) -> Sequence[Leaving]:
@@ -71,13 +137,19 @@ def _uses(path: Path, leaving: Sequence[Leaving]) -> Iterator[Leaving]:
 
     try:
         text = path.read_text(encoding="utf-8")
-        likely = [each for each in leaving if each.last in text]
+        likely = [each for each in leaving if each.last in text and _speaks_of(text, each.module)]
         tree = ast.parse(text) if likely else None
     except (OSError, ValueError, SyntaxError) as exc:
         _log.debug("%s cannot be read for names that go", path, exc_info=exc)
         return
     names = set(_names(tree)) if tree is not None else set()
     yield from (each for each in likely if each.name in names)
+
+
+def _speaks_of(text: str, module: str) -> bool:
+    """Whether a source may import a module: parsing all the others would take seconds."""
+    package, _, last = module.rpartition(".")
+    return module in text or (last in text and f"from {package} import" in text)
 
 
 def _names(tree: ast.Module) -> Iterator[str]:

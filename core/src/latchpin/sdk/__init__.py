@@ -26,7 +26,6 @@ PUBLISHED = (
     "latchpin.sdk.stores",
     "latchpin.sdk.workers",
     "latchpin.sdk.activity",
-    "latchpin.sdk.calls",
     "latchpin.sdk.checks",
     "latchpin.sdk.gateway",
     "latchpin.sdk.assembly",

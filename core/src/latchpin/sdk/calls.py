@@ -1,19 +1,10 @@
-"""MCP calls, for plugins with endpoints of their own: how those are told of who have to know.
+"""Nothing is published here any more: how calls are told is in ``latchpin_mcp.calls``, of ``latchpin-mcp``.
 
-``Application.services.calls`` are the observers of a gateway (``latchpin.contracts.CallObserver``), a ``CallObservers``
-that is false where nobody listens. An endpoint has each exchange that a caller begins watched, once::
-
-    watched = services.calls.watch(McpCall("server", caller, endpoint=path), send, scope["headers"])
-    try:
-        watched.read(body)
-        ...  # answers to watched.send; watched.call.gateway and .name say what it found out
-    finally:
-        await watched.end()
-
-``WatchedCall.mark`` says what became of it where the answer does not: that it was refused here, and why; or that the
-caller went away. ``NotKept`` ends an answer that had begun.
+Its names are still found here, for plugins that were written before.
 """
 
-from latchpin.activity.calls import CallObservers, NotKept, WatchedCall
+from latchpin.plugins.leaving import finder_of_moved
 
-__all__ = ["CallObservers", "NotKept", "WatchedCall"]
+__all__: list[str] = []
+
+__getattr__ = finder_of_moved(__name__)

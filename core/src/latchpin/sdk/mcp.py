@@ -1,35 +1,12 @@
-"""A message of MCP, judged once: what is decided by it, and the very text that goes on. Pure.
+"""The protocol's words, as both sides of MCP write them. Messages are read by the distribution ``latchpin-mcp``.
 
-``parse_message`` gives the one ``Message`` in a request, or raises ``Refused`` for what software might read in two
-ways: several messages at once, a member that comes twice, another media type or encoding, a header field that says
-something else than the body does. What decides by a message decides by this reading, and passes these bytes on::
-
-    message = parse_message(body, request.scope["headers"])
-    if message.method == "tools/call":
-        name = message.param("name")
-
-``read_object``, ``read_value``, ``read_members`` and ``read_elements`` find each ``Part`` of a JSON text, and
-``replace_parts`` changes some of them while every other byte stays as it came; ``TwiceError``: a member comes twice.
-``encode_value`` and ``decode_value`` are for header fields that may hold any text; ``says_utf8`` judges a Content-Type.
-
-The protocol's words: an ``Era`` is how a program or a server speaks, ``MODERN`` the version without sessions and
-``SESSIONS`` those with them. ``VERSION``, ``CAPABILITIES``, ``CLIENT_INFO`` and ``LOG_LEVEL`` are what a request says
-in ``_meta`` of its sender, ``ENVELOPE`` all of them; ``NAMED_BY``: the member by which a method names its object.
-Errors are ``PARSE_ERROR``, ``INVALID_REQUEST``, ``METHOD_NOT_FOUND``, ``INVALID_PARAMS``, ``INTERNAL_ERROR``,
+An ``Era`` is how a program or a server speaks, ``MODERN`` the version without sessions and ``SESSIONS`` those with
+them. ``VERSION``, ``CAPABILITIES``, ``CLIENT_INFO`` and ``LOG_LEVEL`` are what a request says in ``_meta`` of its
+sender, ``ENVELOPE`` all of them; ``NAMED_BY``: the member by which a method names its object. Errors are
+``PARSE_ERROR``, ``INVALID_REQUEST``, ``METHOD_NOT_FOUND``, ``INVALID_PARAMS``, ``INTERNAL_ERROR``,
 ``RESOURCE_NOT_FOUND``, ``HEADER_MISMATCH`` and ``UNSUPPORTED_VERSION``; ``STATUSES`` has their HTTP status.
 """
 
-from latchpin.mcp.header_values import decode_value, encode_value
-from latchpin.mcp.message import Message, Refused, parse_message, says_utf8
-from latchpin.mcp.parts import (
-    Part,
-    TwiceError,
-    read_elements,
-    read_members,
-    read_object,
-    read_value,
-    replace_parts,
-)
 from latchpin.mcp.protocol import (
     CAPABILITIES,
     CLIENT_INFO,
@@ -50,6 +27,7 @@ from latchpin.mcp.protocol import (
     VERSION,
     Era,
 )
+from latchpin.plugins.leaving import finder_of_moved
 
 __all__ = [
     "CAPABILITIES",
@@ -70,17 +48,6 @@ __all__ = [
     "UNSUPPORTED_VERSION",
     "VERSION",
     "Era",
-    "Message",
-    "Part",
-    "Refused",
-    "TwiceError",
-    "decode_value",
-    "encode_value",
-    "parse_message",
-    "read_elements",
-    "read_members",
-    "read_object",
-    "read_value",
-    "replace_parts",
-    "says_utf8",
 ]
+
+__getattr__ = finder_of_moved(__name__)

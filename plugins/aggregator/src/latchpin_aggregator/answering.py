@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from latchpin.model import Caller
-from latchpin.sdk.mcp import INVALID_PARAMS, MODERN, SESSIONS, Message, Refused
+from latchpin.sdk.mcp import INVALID_PARAMS, MODERN, SESSIONS
+from latchpin_mcp.message import Message, Refused
 
 from latchpin_aggregator.connecting import CONNECT, Connecting
 from latchpin_aggregator.envelopes import dump, own_implementation

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from latchpin.sdk.mcp import encode_value
+from latchpin_mcp.header_values import encode_value
 
 __all__ = ["ANNOTATION", "Position", "build_argument_headers", "find_positions"]
 

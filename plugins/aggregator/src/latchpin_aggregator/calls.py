@@ -9,7 +9,8 @@ from functools import partial
 
 from latchpin.model import Caller
 from latchpin.sdk.keys import Binder
-from latchpin.sdk.mcp import LOG_LEVEL, Era, Message
+from latchpin.sdk.mcp import LOG_LEVEL, Era
+from latchpin_mcp.message import Message
 from starlette.requests import ClientDisconnect
 
 from latchpin_aggregator.argument_headers import build_argument_headers

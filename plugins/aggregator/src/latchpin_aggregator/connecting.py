@@ -8,8 +8,9 @@ from typing import Any, Final
 from latchpin.contracts import McpExchanges
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import wants_key
-from latchpin.sdk.mcp import CAPABILITIES, Message
+from latchpin.sdk.mcp import CAPABILITIES
 from latchpin.sdk.outbound import host_of
+from latchpin_mcp.message import Message
 
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.offers import Offers

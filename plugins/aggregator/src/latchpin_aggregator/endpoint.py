@@ -11,10 +11,11 @@ from fastapi.responses import Response
 from latchpin.contracts import McpCall
 from latchpin.errors import LatchpinError, NotSignedIn
 from latchpin.model import VIA_ACCESS_TOKEN, Caller
-from latchpin.sdk.calls import WatchedCall
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.mcp import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Message, Refused, parse_message
+from latchpin.sdk.mcp import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
 from latchpin.sdk.web import answer_program, build_challenge, read_header, require_program
+from latchpin_mcp.calls import CallObservers, WatchedCall
+from latchpin_mcp.message import Message, Refused, parse_message
 from starlette.exceptions import HTTPException
 
 from latchpin_aggregator.answering import LISTED, Answering, answer_text
@@ -62,9 +63,10 @@ class OneEndpoint:
         telling: Telling,
         levels: Levels,
         watching: Watching,
+        observers: CallObservers,
     ) -> None:
         self._core = application.services.settings
-        self._observers = application.services.calls
+        self._observers = observers
         self._settings = settings
         self._selection = selection
         self._own_sessions = own_sessions

@@ -11,6 +11,7 @@ from latchpin.errors import NotFound
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.settings import load
 from latchpin.sdk.workers import Bounded
+from latchpin_mcp.calls import CallObservers, open_calls
 from starlette.exceptions import HTTPException
 
 from latchpin_aggregator.answering import Answering
@@ -45,10 +46,11 @@ _MOST = 1_000
 class Endpoints:
     """Serves each request at the endpoint whose path it has (ASGI)."""
 
-    def __init__(self, application: Application, exchanges: McpExchanges, sets: Sets) -> None:
+    def __init__(self, application: Application, exchanges: McpExchanges, sets: Sets, observers: CallObservers) -> None:
         self._application = application
         self._exchanges = exchanges
         self._sets = sets
+        self._observers = observers
         self._settings = load(AggregatorSettings)
         self._seconds = self._settings.one_endpoint_list_timeout
         self._wire = Wire(exchanges)
@@ -114,6 +116,7 @@ class Endpoints:
             watching=Watching(
                 offers, self._streams, self._application.departures, seconds=self._settings.one_endpoint_look_seconds
             ),
+            observers=self._observers,
         )
 
     async def close(self) -> None:
@@ -132,7 +135,8 @@ async def open_endpoints(application: Application) -> AsyncIterator[Endpoints]:
     ways = application.services.mcp_servers
     if not ways:
         raise NotFound("no installed plugin leads to MCP servers", remedy="Install latchpin-proxy with pip.")
-    endpoints = Endpoints(application, await ways[0].open(application), await open_sets(application))
+    exchanges, observers = await ways[0].open(application), await open_calls(application.services)
+    endpoints = Endpoints(application, exchanges, await open_sets(application), observers)
     try:
         yield endpoints
     finally:

@@ -7,19 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latchpin import __version__
-from latchpin.sdk.mcp import (
-    CAPABILITIES,
-    CLIENT_INFO,
-    ENVELOPE,
-    LOG_LEVEL,
-    MODERN,
-    VERSION,
-    Message,
-    Part,
-    read_members,
-    read_value,
-    replace_parts,
-)
+from latchpin.sdk.mcp import CAPABILITIES, CLIENT_INFO, ENVELOPE, LOG_LEVEL, MODERN, VERSION
+from latchpin_mcp.message import Message
+from latchpin_mcp.parts import Part, read_members, read_value, replace_parts
 
 __all__ = [
     "answer_for_modern",

@@ -7,8 +7,8 @@ from dataclasses import replace
 from latchpin.contracts import ToolGate
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.mcp import read_elements, read_value
 from latchpin.sdk.workers import Bounded
+from latchpin_mcp.parts import read_elements, read_value
 
 from latchpin_aggregator.kept import Entries, Kept
 

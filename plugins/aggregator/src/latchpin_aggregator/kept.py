@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from latchpin.sdk.mcp import read_elements, read_members, read_value, replace_parts
+from latchpin_mcp.parts import read_elements, read_members, read_value, replace_parts
 
 from latchpin_aggregator.argument_headers import ANNOTATION, Position, find_positions
 from latchpin_aggregator.envelopes import dump

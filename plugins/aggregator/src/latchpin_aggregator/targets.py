@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.mcp import INVALID_PARAMS, RESOURCE_NOT_FOUND, Message, Part, Refused, read_members
+from latchpin.sdk.mcp import INVALID_PARAMS, RESOURCE_NOT_FOUND
+from latchpin_mcp.message import Message, Refused
+from latchpin_mcp.parts import Part, read_members
 
 from latchpin_aggregator.argument_headers import Position
 from latchpin_aggregator.envelopes import dump

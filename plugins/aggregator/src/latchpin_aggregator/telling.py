@@ -10,7 +10,8 @@ from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.keys import Binder, NotBound
-from latchpin.sdk.mcp import Message, replace_parts
+from latchpin_mcp.message import Message
+from latchpin_mcp.parts import replace_parts
 
 from latchpin_aggregator.envelopes import compose, dump
 from latchpin_aggregator.names import Names

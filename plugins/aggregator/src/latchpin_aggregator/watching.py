@@ -17,7 +17,8 @@ from typing import Any, Final
 from latchpin.errors import CallerError
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Departures
-from latchpin.sdk.mcp import INVALID_PARAMS, Message, Refused
+from latchpin.sdk.mcp import INVALID_PARAMS
+from latchpin_mcp.message import Message, Refused
 
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.kept import Kind

@@ -11,8 +11,9 @@ from typing import Any
 from latchpin.contracts import AUTHORIZE_FIRST, McpExchanges
 from latchpin.errors import UpstreamUnreachable
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.calls import WatchedCall
-from latchpin.sdk.mcp import MODERN, NAMED_BY, Era, encode_value
+from latchpin.sdk.mcp import MODERN, NAMED_BY, Era
+from latchpin_mcp.calls import WatchedCall
+from latchpin_mcp.header_values import encode_value
 
 from latchpin_aggregator.events import Events
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from latchpin.sdk.mcp import read_members, read_value, replace_parts
+from latchpin_mcp.parts import read_members, read_value, replace_parts
 
 from latchpin_aggregator.envelopes import answer_for_modern, answer_for_sessions, dump
 

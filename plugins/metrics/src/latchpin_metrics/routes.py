@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import FOR_ADMINISTRATORS, application_of, problems, require_admin
+from latchpin_mcp.calls import open_calls
 
 from latchpin_metrics.gauges import Gauges
 from latchpin_metrics.meters import meters
@@ -40,7 +41,7 @@ def build_router() -> APIRouter:
 
         now = CollectorRegistry()
         now.register(standing)
-        application.services.calls.tell()
+        (await open_calls(application.services)).tell()
         meters().hand_on()
         return Response(generate_latest(meters().registry) + generate_latest(now), media_type=CONTENT_TYPE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from latchpin.sdk.mcp import Part, read_members, read_object, replace_parts
+from latchpin_mcp.parts import Part, read_members, read_object, replace_parts
 
 __all__ = ["carry"]
 

@@ -16,9 +16,9 @@ from typing import Any
 from latchpin.contracts import Clock
 from latchpin.errors import UpstreamUnreadable
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.mcp import Message
 from latchpin.sdk.outbound import Answer, Failure, host_of
 from latchpin.sdk.workers import Bounded
+from latchpin_mcp.message import Message
 
 from latchpin_proxy.headers import is_event_stream
 from latchpin_proxy.inspection import MOST_HELD, ends_in, events_in

@@ -14,12 +14,12 @@ from fastapi.responses import Response
 from latchpin.contracts import Admitted
 from latchpin.errors import LatchpinError, NotSignedIn, UpstreamTimeout
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.calls import WatchedCall
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.mcp import Refused
 from latchpin.sdk.outbound import Failure, GuardedSession, find_egress, host_of, open_session
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import check_gateway_id, parse_account, require_program
+from latchpin_mcp.calls import CallObservers, WatchedCall, open_calls
+from latchpin_mcp.message import Refused
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -65,9 +65,10 @@ class McpEndpoint:
     Args:
         application: the gateway.
         session: the way out.
+        calls: are told of each call.
     """
 
-    def __init__(self, application: Application, session: GuardedSession) -> None:
+    def __init__(self, application: Application, session: GuardedSession, calls: CallObservers) -> None:
         self._application = application
         self._core = application.services.settings
         self._settings = load(ProxySettings)
@@ -76,7 +77,7 @@ class McpEndpoint:
         self._refusing = Refusing(application)
         self._relay = Relay(application, session)
         self._gating = Gating(application, self._relay)
-        self._calls = application.services.calls
+        self._calls = calls
         self._under_way = UnderWay(self._settings.proxy_max_exchanges, self._settings.proxy_max_exchanges_per_user)
         self._room = Room()
         self._first_looks = FirstLooks()
@@ -339,4 +340,4 @@ async def _opened(application: Application) -> AsyncIterator[McpEndpoint]:
         egress=find_egress(application.services.settings),
         observers=application.services.observers,
     ) as session:
-        yield McpEndpoint(application, session)
+        yield McpEndpoint(application, session, await open_calls(application.services))

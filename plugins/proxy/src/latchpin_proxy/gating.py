@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.responses import JSONResponse, Response
 from latchpin.contracts import ToolGate, Verdict
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.mcp import Refused
+from latchpin_mcp.message import Refused
 
 from latchpin_proxy.call import Call
 from latchpin_proxy.definitions import Definitions

@@ -1,7 +1,7 @@
 """Tools that a gate holds back: judged in each call, and taken out of each list on its way to the caller. Pure.
 
-One reading decides: ``latchpin.sdk.mcp.parse_message``, of the very bytes and header fields that go on. What it cannot
-read is refused where a gate holds, and so is a method that may be another way to a tool.
+One reading decides: ``latchpin_mcp.message.parse_message``, of the very bytes and header fields that go on. What it
+cannot read is refused where a gate holds, and so is a method that may be another way to a tool.
 """
 
 from __future__ import annotations
@@ -12,15 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from latchpin.contracts import ToolGate
-from latchpin.sdk.mcp import (
-    HEADER_MISMATCH,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    METHOD_NOT_FOUND,
-    Message,
-    Refused,
-    parse_message,
-)
+from latchpin.sdk.mcp import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
+from latchpin_mcp.message import Message, Refused, parse_message
 
 __all__ = ["ToolCall", "ToolSieve", "read_call", "unknown_tool"]
 

@@ -13,8 +13,8 @@ import sys
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
-from latchpin.sdk.mcp import says_utf8
 from latchpin.sdk.outbound import BodyTooLarge, BodyUndecodable, ByteBudget, Failure, open_decoder
+from latchpin_mcp.message import says_utf8
 
 from latchpin_proxy.headers import Field, is_event_stream, is_json
 from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, must_be_read, rewrite

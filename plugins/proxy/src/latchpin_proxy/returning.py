@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from latchpin.errors import InvalidRequest
-from latchpin.sdk.mcp import says_utf8
+from latchpin_mcp.message import says_utf8
 
 from latchpin_proxy.bindings import Binder, Kind, NotBound
 from latchpin_proxy.errors import NameNotYours, NotYours

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from latchpin.contracts import CallOutcome, McpCall
 from latchpin.model import Caller
-from latchpin.sdk.calls import CallObservers, WatchedCall
+from latchpin_mcp.calls import CallObservers, WatchedCall
 from starlette.types import Scope, Send
 
 from latchpin_proxy.call import Call

@@ -1,5 +1,14 @@
 """Tells plugins of MCP calls: one that fails is logged and disturbs nothing. Without any, nothing is done.
 
+An endpoint has each exchange that a caller begins watched, once::
+
+    watched = calls.watch(McpCall("server", caller, endpoint=path), send, scope["headers"])
+    try:
+        watched.read(body)
+        ...  # answers to watched.send; watched.found says whose call it is
+    finally:
+        await watched.end()
+
 Where nobody has to know at once, calls are read and told of some at a time, as access lines are written: code and data
 that are at hand then take a third of the time.
 """
@@ -7,18 +16,24 @@ that are at hand then take a third of the time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from latchpin.activity.call_reading import AnswerReading, clip, read_message
-from latchpin.contracts.calls import CallObserver, CallOutcome, McpCall
+from latchpin.contracts import CallObserver, CallOutcome, McpCall
 from latchpin.errors import LatchpinError
 from latchpin.model import Gateway
 
-__all__ = ["CallObservers", "NotKept", "WatchedCall"]
+from latchpin_mcp.call_reading import AnswerReading, clip, read_message
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Services
+
+__all__ = ["CallObservers", "NotKept", "WatchedCall", "open_calls"]
 
 _log = logging.getLogger("latchpin.observers")
 
@@ -265,3 +280,17 @@ def _end(name: str, end: End) -> Awaitable[None] | None:
     except Exception:  # noqa: BLE001  as above
         _log.exception(_FAILED, name, "an end")
         return None
+
+
+async def open_calls(services: Services) -> CallObservers:
+    """The call observers of a gateway, every time the same; those who are told late hear of the last call, too."""
+    return await services.context.shared("latchpin_mcp calls", partial(_opened, services.call_observers))
+
+
+@contextlib.asynccontextmanager
+async def _opened(observers: Mapping[str, CallObserver]) -> AsyncIterator[CallObservers]:
+    calls = CallObservers(observers)
+    try:
+        yield calls
+    finally:
+        calls.tell()

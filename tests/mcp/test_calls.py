@@ -7,11 +7,11 @@ import logging
 from datetime import UTC, datetime
 
 import pytest
-from latchpin.activity.call_reading import LONGEST, AnswerReading, read_message
-from latchpin.activity.calls import SOON, CallObservers, NotKept
 from latchpin.contracts import McpCall
 from latchpin.errors import BackendUnavailable
 from latchpin.model import Caller
+from latchpin_mcp.call_reading import LONGEST, AnswerReading, read_message
+from latchpin_mcp.calls import SOON, CallObservers, NotKept
 from latchpin_testing import samples
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)

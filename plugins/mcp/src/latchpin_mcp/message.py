@@ -12,9 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from latchpin.mcp.header_values import decode_value
-from latchpin.mcp.parts import Part, TwiceError, read_members, read_object
-from latchpin.mcp.protocol import (
+from latchpin.sdk.mcp import (
     CAPABILITIES,
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -28,6 +26,9 @@ from latchpin.mcp.protocol import (
     VERSION,
     Era,
 )
+
+from latchpin_mcp.header_values import decode_value
+from latchpin_mcp.parts import Part, TwiceError, read_members, read_object
 
 __all__ = ["Message", "Refused", "parse_message", "says_utf8"]
 

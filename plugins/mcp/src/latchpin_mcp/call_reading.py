@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from latchpin.contracts.calls import CallOutcome
-from latchpin.mcp.protocol import NAMED_BY, VERSION
+from latchpin.contracts import CallOutcome
+from latchpin.sdk.mcp import NAMED_BY, VERSION
 
 __all__ = ["AnswerReading", "MessageRead", "clip", "read_message"]
 
