@@ -15,8 +15,8 @@ class AuthScheme(Protocol):
     """A way other than OAuth to show an MCP server for whom a request is (RFC 9110 section 11, or of the server's own).
 
     A gateway's entry names it in ``auth_type``. A person enters a key: an API key, or a password or signing key in its
-    place. The core tries it at the server, keeps it sealed as tokens are, finds whose serves a call, and opens it; the
-    scheme says what may be a key, and how requests show it.
+    place. The core tries it at the server, keeps it sealed as tokens are, and finds and opens the caller's key for each
+    call. The scheme says what may be a key, and how requests show it.
     """
 
     @property

@@ -1,1 +1,1 @@
-"""MCP as both sides write it: its words, and one message read once, so that nothing reads it in another way."""
+"""The words of MCP, as both sides write them. The distribution ``latchpin-mcp`` reads messages."""

@@ -28,8 +28,8 @@ from latchpin_testing.store_witness import StoreWitnessContract
 from latchpin_testing.watchers import EventListenerContract, ObserverContract, RecorderContract
 
 __all__ = [
-    "AuthSchemeContract",
     "AssertionSourceContract",
+    "AuthSchemeContract",
     "BackgroundTaskContract",
     "BareCheckContext",
     "CheapCountContract",
