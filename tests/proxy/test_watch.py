@@ -105,6 +105,21 @@ async def test_each_is_first_looked_at_after_the_same_time_by_one_timer(first_lo
     assert loop.timers == []
 
 
+async def test_a_look_that_fails_keeps_no_other_from_being_done(first_looks: FirstLooks, loop: Loop):
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    seen: list[str] = []
+    first_looks.expect(fail)
+    first_looks.expect(lambda: seen.append("of the same time"))
+    with pytest.raises(ZeroDivisionError):
+        loop.move_to(LOOKS_AFTER)
+    loop.move_to(LOOKS_AFTER)
+    first_looks.expect(lambda: seen.append("later"))
+    loop.move_to(3 * LOOKS_AFTER)
+    assert seen == ["of the same time", "later"]
+
+
 async def why_it_ended(watch: Watch, caller: Caller, work: Callable[[], Awaitable[object]]) -> str | None:
     try:
         async with watch.over(caller.gone):

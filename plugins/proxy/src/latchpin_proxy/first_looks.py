@@ -33,6 +33,8 @@ class FirstLooks:
 
     def _go_round(self) -> None:
         now = self._loop.time()
-        while self._waiting and self._waiting[0][0] <= now:
-            self._waiting.popleft()[1]()
-        self._timer = self._loop.call_at(self._waiting[0][0], self._go_round) if self._waiting else None
+        try:
+            while self._waiting and self._waiting[0][0] <= now:
+                self._waiting.popleft()[1]()
+        finally:  # where one look fails, the others are still done
+            self._timer = self._loop.call_at(self._waiting[0][0], self._go_round) if self._waiting else None
