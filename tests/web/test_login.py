@@ -360,7 +360,7 @@ HOLDERS = [
 ]
 
 
-@pytest.mark.parametrize(("holder", "seconds", "made", "why"), HOLDERS)
+@pytest.mark.parametrize(("holder", "seconds", "made", "why"), HOLDERS, ids=[why for *_, why in HOLDERS])
 async def test_a_second_start_prints_a_link_if_the_first_has_ended(gateway, holder, seconds, made, why):
     assert await create_first_link(as_process(gateway.services, holder))
     gateway.clock.advance(timedelta(seconds=seconds))
