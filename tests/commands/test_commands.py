@@ -45,6 +45,13 @@ def test_gateways_are_added_listed_shown_and_removed(latchpin):
     assert latchpin("gateways", "list", "--json") == "[]\n"
 
 
+def test_a_gateway_without_a_browser_is_changed(latchpin):
+    """What it has beside the change is judged anew, with the grants that are installed."""
+    config = json.dumps({"grant_type": "client_credentials", "client_id": "c", "client_secret": "s" * 20})
+    latchpin("gateways", "add", "https://mcp.example.com/mcp", "--name", "Own", "--no-discover", "--config", config)
+    assert json.loads(latchpin("gateways", "edit", "Own", "--name", "Other", "--json"))["name"] == "Other"
+
+
 def test_a_bad_gateway_is_refused_in_one_sentence(latchpin):
     assert "must be an absolute http or https URL" in latchpin("gateways", "add", "ftp://x", fails=True)
     assert "not JSON" in latchpin("gateways", "add", "http://127.0.0.1:1/", "--config", "{", fails=True)

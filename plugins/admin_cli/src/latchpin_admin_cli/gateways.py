@@ -21,7 +21,7 @@ from latchpin.sdk.commands import (
     run,
     say,
 )
-from latchpin.sdk.hooks import NAVIGATION
+from latchpin.sdk.hooks import GRANTS, NAVIGATION
 from rich.markup import escape
 
 from latchpin_admin_cli.inspection import print_inspection
@@ -142,7 +142,7 @@ def edit(  # noqa: PLR0917  typer passes them by name
     from latchpin.sdk.gateway import parse_gateway_body  # noqa: PLC0415  as above
 
     async def work() -> Gateway:
-        async with opened() as application:
+        async with opened(GRANTS) as application:
             gateway = await find_gateway(application, which)
             return await application.gateways.change(gateway.id, parse_gateway_body(document), OPERATOR)
 
