@@ -127,7 +127,7 @@ def test_each_mistake_is_named_with_line_and_key(secrets: pytest.MonkeyPatch, tm
         gateways:
           x:
             ulr: https://x.example.com
-            auth_type: magic
+            auth_type: by magic
             oauth_config:
               client_secret: plaintext-hunter2
               grant_typ: x

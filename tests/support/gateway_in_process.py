@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -113,15 +114,16 @@ class InnerGateway:
 
 def installed(points: Callable[..., Iterable[EntryPoint]]) -> Plugins:
     """What is installed, and has been asked for nothing yet."""
-    return _loaded(points).without(())
+    return _loaded(points, tuple(sys.path)).without(())
 
 
-@functools.cache
-def _loaded(points: Callable[..., Iterable[EntryPoint]]) -> Plugins:
+@functools.lru_cache(maxsize=4)
+def _loaded(points: Callable[..., Iterable[EntryPoint]], folders: tuple[str, ...]) -> Plugins:
     """Loaded once for all gateways, as none changes it: that takes a third of the time in which one starts.
 
     Args:
         points: finds the entry points; a test may have put another in its place.
+        folders: where it looks; a test may have put a plugin of its own into one more.
     """
     return Plugins(points(group="latchpin"))
 
