@@ -10,12 +10,12 @@ import pytest
 from latchpin.clients.secrets import open_registered_secret
 from latchpin.contracts import KeyedRow, ReplacingClients
 from latchpin.errors import Conflict, RecordConflict
-from latchpin.model import Sealed
+from latchpin.model import Document, Sealed
 from latchpin.settings.core import CoreSettings
 from latchpin.tokens.renewal import lease_of
 from latchpin.tokens.shared_renewals import LEASE_MARGIN
 from latchpin_key_ring import resealing
-from latchpin_key_ring.counting import uses_of
+from latchpin_key_ring.counting import count_rows, uses_of
 from latchpin_key_ring.resealing import Outcome, progress_of, reseal_rows
 
 from tests.key_ring.conftest import FIRST, NEEDS, SECOND, Open, Process, fill, token_for
@@ -193,3 +193,17 @@ async def test_a_client_is_written_only_over_what_was_read(opening: Open):
         with pytest.raises(RecordConflict):
             await clients.replace(other, replacing=client)
         assert await clients.list() == []
+
+
+@pytest.mark.needs("latchpin_offboarding")
+async def test_tokens_still_to_be_revoked_keep_their_key_where_nothing_that_is_installed_names_them(opening: Open):
+    from latchpin_offboarding.records import KEY_USE, OWED_TOKENS
+
+    async with opening(source="settings") as one:
+        first = one.key
+        await one.context.collection(OWED_TOKENS).put(Document("owed", {"token": "the token"}))
+    async with opening(secret=SECOND, old=OLD, source="settings") as one:
+        left = [use for use in one.services.key_uses if use.name != KEY_USE.name]
+        without = replace(one.services, key_uses=left)
+        counts = await count_rows(one.context, uses_of(without))
+        assert counts.under(first)[KEY_USE.name] == 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from latchpin.contracts import Context, KeyUse
 from latchpin.errors import BackendUnavailable
+from latchpin.model import CollectionSpec
 from latchpin.sdk.keys import collection_use
 
 from latchpin_key_ring.live import SEALING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "count_rows", "uses_of"]
 
+LEFT_BEHIND = CollectionSpec("core_revoked_tokens", sealed=frozenset({"token"}))
+"""Tokens that ``latchpin-offboarding`` still has to have revoked. They were the core's before, so they may be there
+where it is not installed, and nobody names them: a key that went would take them along."""
 _AT_ONCE = 200
 _TRIES = 3
 
@@ -54,9 +58,9 @@ class Counts:
 
 
 def uses_of(services: Services) -> Sequence[KeyUse]:
-    """Everything that is sealed or signed: what plugins name, and what they have opened without naming it."""
+    """All that is sealed or signed: what plugins name, what they opened without naming it, and what one left behind."""
     found = {use.name: use for use in services.key_uses}
-    for spec in services.declared.values():
+    for spec in (*services.declared.values(), LEFT_BEHIND):
         if spec.sealed:
             use = collection_use(spec)
             found.setdefault(use.name, use)
