@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 from latchpin.activity.flow_log import FlowLog
@@ -16,7 +15,7 @@ from latchpin.authorization.start import StartAuthorization
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.contracts import ProtectedResource
-from latchpin.errors import Conflict, InvalidRequest, PluginError
+from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.access import AccessCache
 from latchpin.gateways.api_keys import ApiKeys
 from latchpin.gateways.connections import ConnectionService
@@ -34,6 +33,7 @@ from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import COMPANY, Caller, Gateway, StoredToken
 from latchpin.model.accounts import name_account, name_authorization
 from latchpin.oauth.scopes import is_scope
+from latchpin.plugins.leaving import load_moved
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
@@ -120,10 +120,7 @@ class Application:
         Raises:
             PluginError: the distribution is not installed.
         """
-        try:
-            return import_module("latchpin_offboarding.people").People(self)
-        except ModuleNotFoundError as exc:
-            raise PluginError("application.people comes with latchpin-offboarding, which is not installed") from exc
+        return load_moved("latchpin_offboarding.people.People")(self)
 
     async def scope_ceiling(self, gateway: Gateway, caller: Caller) -> frozenset[str] | None:
         """The only scopes that rules let be asked for, for the account or token that serves ``caller``; None: any.

@@ -42,8 +42,6 @@ from latchpin_oidc_login.state import (
 
 __all__ = ["OidcSignIn", "SignedIn"]
 
-"""Where the provider sends the browser back, below BASE_URL."""
-
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
