@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from latchpin.errors import SettingsError
 from latchpin.sdk.settings import CoreSettings
-from latchpin_edge import running
+from latchpin_edge import folder, running
 from latchpin_edge.commands import parse_front
 from latchpin_edge.envoy import render_envoy
 from latchpin_edge.folder import is_in_memory, make_folder
@@ -167,10 +167,51 @@ def test_what_is_kept_is_kept_in_memory(tmp_path: Path):
     assert is_in_memory(Path("/run/latchpin"), mounts)
     assert not is_in_memory(Path("/run/disk/latchpin"), mounts)
     assert not is_in_memory(Path("/var/lib"), mounts)
-    (tmp_path / "to").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "to")
-    with pytest.raises(SettingsError, match="another user's"):
-        make_folder(tmp_path / "link")
+
+
+@pytest.fixture
+def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the machine says of its file systems: all is in memory, as far as a test says nothing else."""
+    mounts = tmp_path / "mounts"
+    mounts.write_text("tmpfs / tmpfs rw 0 0\n")
+    monkeypatch.setattr(folder, "_MOUNTS", mounts)
+    return mounts
+
+
+@pytest.mark.parametrize("why", ["is on a disk", "is another user's", "is open to others, and not empty"])
+def test_a_folder_that_is_refused_stays_as_it_was(tmp_path: Path, listed: Path, why: str):
+    """An administrator who names ``/etc`` or ``/run`` would close it to all users of the machine."""
+    standing = tmp_path / "standing"
+    standing.mkdir(mode=0o755)
+    (standing / "hosts").touch()
+    named = standing
+    if why == "is on a disk":
+        listed.write_text("/dev/sda / ext4 rw 0 0\n")
+    elif why == "is another user's":
+        named = tmp_path / "link"
+        named.symlink_to(standing)
+    before = standing.stat()
+    with pytest.raises(SettingsError, match=why):
+        make_folder(named, owner=(before.st_uid, before.st_gid))
+    after = standing.stat()
+    assert (after.st_mode, after.st_uid, after.st_ctime_ns) == (before.st_mode, before.st_uid, before.st_ctime_ns)
+
+
+def test_no_folder_is_made_on_a_disk(tmp_path: Path, listed: Path):
+    listed.write_text("/dev/sda / ext4 rw 0 0\n")
+    with pytest.raises(SettingsError, match="is on a disk"):
+        make_folder(tmp_path / "parent" / "new")
+    assert not (tmp_path / "parent").exists()
+
+
+@pytest.mark.usefixtures("listed")
+def test_an_empty_folder_is_closed_to_others_and_taken_again(tmp_path: Path):
+    kept = tmp_path / "kept"
+    kept.mkdir(mode=0o755)
+    make_folder(kept)
+    assert kept.stat().st_mode & 0o777 == 0o700
+    (kept / "nginx.conf").touch()
+    make_folder(kept)
 
 
 @pytest.mark.parametrize("listen", ["8080", "127.0.0.1:", "127.0.0.1:99999", ":80"])

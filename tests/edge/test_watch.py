@@ -177,7 +177,7 @@ async def test_what_is_printed_is_taken_and_what_is_written_is_for_its_owner_alo
     [
         ({"EDGE_SECRET": ""}, "EDGE_SECRET is not set"),
         ({"PORT": "0"}, "PORT is 0"),
-        ({"EDGE_FOLDER": "/etc"}, "the folder /etc"),
+        ({"EDGE_FOLDER": "/proc/latchpin"}, "the folder /proc/latchpin is on a disk"),
     ],
 )
 async def test_what_is_missing_is_named(edge: Edge, settings: dict[str, str], said: str):

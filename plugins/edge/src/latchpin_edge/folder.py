@@ -24,28 +24,30 @@ def choose_folder(wanted: str | None, environment: Mapping[str, str]) -> Path:
 
 
 def make_folder(folder: Path, *, owner: tuple[int, int] | None = None) -> None:
-    """Make it, for its owner alone.
+    """Make it, for its owner alone. Whatever is refused stays as it was: root could close ``/etc`` or ``/run`` to all.
 
     Args:
-        folder: where.
+        folder: where. One that exists is taken if it is empty, or closed to others already.
         owner: uid and gid of who is to own it, where that is another than who makes it.
 
     Raises:
-        SettingsError: it is not in memory, or another's.
+        SettingsError: it is not in memory, another's, or holds what is not the data plane's.
     """
+    if not is_in_memory(folder):
+        raise _unfit(folder, "is on a disk, where tokens would stay")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
         uid = os.getuid() if owner is None else owner[0]
         if folder.is_symlink() or found.st_uid not in {os.getuid(), uid}:
             raise _unfit(folder, "is another user's")
+        if found.st_mode & 0o077 and any(folder.iterdir()):
+            raise _unfit(folder, "is open to others, and not empty")
         folder.chmod(0o700)
         if owner is not None:
             os.chown(folder, *owner)
     except OSError as exc:
         raise _unfit(folder, f"cannot be made: {exc.strerror}") from exc
-    if not is_in_memory(folder):
-        raise _unfit(folder, "is on a disk, where tokens would stay")
 
 
 def is_in_memory(folder: Path, mounts: str | None = None) -> bool:
