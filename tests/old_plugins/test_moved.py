@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
 from latchpin.contracts import McpCall
 from latchpin.errors import PluginError
 from latchpin.model import Caller
-from latchpin.plugins.leaving import LEAVING, Leaving
+from latchpin.plugins.leaving import LEAVING, Leaving, find_uses
 from latchpin_testing import running_gateway
 
 __all__ = ["running_gateway"]
 
+PLUGINS = Path(__file__).parents[2] / "plugins"
 NEEDS = ("latchpin_mcp", "latchpin_offboarding")
 
 
@@ -23,6 +25,12 @@ def test_a_moved_name_is_found_in_its_old_place(name: Leaving):
     old = resolve_name(f"{name.module}:{name.last}")
     assert old is resolve_name(name.instead)
     assert name.last not in import_module(name.module).__all__, "nobody begins with it there"
+
+
+@pytest.mark.parametrize("package", sorted(path.name for path in PLUGINS.glob("*/src/*")))
+def test_no_plugin_of_this_project_uses_a_name_that_goes(package: str):
+    """A start does not look for it there."""
+    assert find_uses(package, LEAVING) == []
 
 
 def test_a_module_has_no_other_names():

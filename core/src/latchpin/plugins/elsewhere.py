@@ -1,6 +1,6 @@
 """What this project's other distributions bring: who asks for it where one is not installed is told which.
 
-Nothing depends on this table but those sentences. A distribution has one entry in it.
+Those sentences stand on this table, and which plugins are this project's own. A distribution has one entry in it.
 """
 
 from __future__ import annotations

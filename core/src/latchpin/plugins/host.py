@@ -122,10 +122,12 @@ class Plugins:
     def leaving(self, names: Sequence[Leaving] | None = None) -> list[str]:
         """A sentence for each published name or hook that goes with the next hook API and that a plugin uses.
 
-        The core's own plugins go with what they use: its source is not read.
+        This project's own plugins go with what they use, and a start need not read all their sources for that.
         """
+        from latchpin.plugins.elsewhere import ELSEWHERE  # noqa: PLC0415  the help does without it
+
         going = LEAVING if names is None else names
-        others = [plugin for plugin in self.installed if plugin.distribution != PROJECT]
+        others = [plugin for plugin in self.installed if plugin.distribution not in {PROJECT, *ELSEWHERE}]
         found = [(plugin, use) for plugin in others for use in find_uses(self._packages[plugin], going)]
         return [f"{plugin} uses {use}" for plugin, use in found]
 
