@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from latchpin.errors import InvalidRequest, LatchpinError
+from latchpin.errors import LatchpinError
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.gateway import Application, parse_label
+from latchpin.sdk.gateway import Application, parse_body, parse_label
 from latchpin.sdk.identity import parse_email
 from latchpin.sdk.sign_in import parse_target
 from latchpin.sdk.web import (
@@ -27,9 +27,10 @@ from latchpin.sdk.web import (
     problems,
     read_json,
     render,
+    takes_json,
 )
 
-from latchpin_api_keys.documents import KeyKept
+from latchpin_api_keys.documents import KeyBody, KeyKept
 
 __all__ = ["router"]
 
@@ -39,21 +40,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 _BLANKS = " \t\r\n"
 """What comes along when people copy: no field of HTTP holds any of it at its ends."""
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"key": {"type": "string", "format": "password"}},
-                    "required": ["key"],
-                    "additionalProperties": False,
-                }
-            }
-        },
-    }
-}
 
 
 @router.get("", include_in_schema=False)
@@ -99,7 +85,7 @@ async def enter(
     summary="Enter an API key",
     response_model=KeyKept,
     responses=problems(404, 409, 502, 504),
-    openapi_extra=_BODY,
+    openapi_extra=takes_json(KeyBody),
 )
 async def put_key(
     request: Request,
@@ -116,8 +102,8 @@ async def put_key(
     """
     gateway = await application.gateways.get(gateway_id, caller)
     owner = None if user is None else parse_email(user)
-    key = _parse_key(await read_json(request))
-    kept = await application.api_keys.keep(gateway, key, caller, owner, account=account or "")
+    body = parse_body(KeyBody, await read_json(request), example='{"key": "..."}')
+    kept = await application.api_keys.keep(gateway, body.key.get_secret_value(), caller, owner, account=account or "")
     return {"success": True, "message": kept.message, "tools": kept.tools}
 
 
@@ -144,10 +130,3 @@ async def _show(
         next="" if target == "/" else target,
         wrong=wrong,
     )
-
-
-def _parse_key(document: object) -> str:
-    key = document.get("key") if isinstance(document, dict) and set(document) == {"key"} else None
-    if not isinstance(key, str):
-        raise InvalidRequest('the body must be a JSON object with the key alone, such as {"key": "..."}')
-    return key
