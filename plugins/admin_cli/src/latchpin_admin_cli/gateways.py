@@ -61,7 +61,7 @@ def group() -> None:
 def add(  # noqa: PLR0917  typer passes them by name
     url: Annotated[str, typer.Argument(help="The MCP server's URL.")],
     name: Annotated[str | None, typer.Option(help="A name; by default the URL's host and path.")] = None,
-    auth: Annotated[str, typer.Option(help="oauth, api_key or none.")] = "oauth",
+    auth: Annotated[str, typer.Option(help="oauth, none, or what a plugin offers, such as api_key.")] = "oauth",
     allow: Annotated[
         list[str] | None, typer.Option(help="Who may use it: address, *@domain or group:name; repeatable.")
     ] = None,
@@ -76,7 +76,7 @@ def add(  # noqa: PLR0917  typer passes them by name
 
     Exits with 3 if it was added and discovery cannot go on: it is kept, and nobody can authorize it yet.
     """
-    from latchpin.sdk.gateway import parse_gateway_body  # noqa: PLC0415  the help does without the gateway
+    from latchpin.sdk.gateway import parse_gateway_body, wants_key  # noqa: PLC0415  the help does without the gateway
 
     document: dict[str, Any] = {"url": url, "auth_type": auth}
     if name is not None:
@@ -108,7 +108,7 @@ def add(  # noqa: PLR0917  typer passes them by name
     _end_if(stuck, gateway)
     if gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code":
         say(f"Authorize it in a browser: {authorize_url}")
-    elif gateway.auth_type not in {"oauth", "none"}:
+    elif wants_key(gateway):
         say(f"Enter a key in a browser: {authorize_url}")
         say(f"Or here: latchpin connections set-key {gateway.id} --email you@example.com")
 
@@ -124,7 +124,7 @@ def edit(  # noqa: PLR0917  typer passes them by name
     which: Which,
     name: Annotated[str | None, typer.Option(help="Another name.")] = None,
     url: Annotated[str | None, typer.Option(help="Another URL; every token and key is dropped.")] = None,
-    auth: Annotated[str | None, typer.Option(help="oauth, api_key or none.")] = None,
+    auth: Annotated[str | None, typer.Option(help="oauth, none, or what a plugin offers, such as api_key.")] = None,
     allow: Annotated[list[str] | None, typer.Option(help="Who may use it, instead; repeatable.")] = None,
     config: Annotated[str | None, typer.Option(help="What changes of oauth_config, as JSON.")] = None,
     api_key_header: KeyHeader = None,
