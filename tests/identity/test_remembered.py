@@ -41,6 +41,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+@pytest.fixture
+async def entry(pair: Pair) -> str:
+    """A gateway of two workers, whose clocks stand still."""
+    for each in pair:
+        each.clock.stop()
+    return await pair[0].add("http://127.0.0.1:9/mcp", auth_type="none")
+
+
 def _noting(seen: list[str], name: str, identify: Any) -> Any:
     async def noting(identity: Any, evidence: Any) -> Any:
         seen.append(name)
@@ -105,11 +113,10 @@ def leaving(one: InnerGateway) -> End:
 
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("kind", [bearer, personal, personal_of_a_leaver, access, access_of_a_leaver])
-async def test_an_end_counts_here_at_once_and_elsewhere_within_a_second(pair: Pair, asked: list[str], kind: Any):
+async def test_an_end_counts_here_at_once_and_elsewhere_within_a_second(
+    pair: Pair, entry: str, asked: list[str], kind: Any
+):
     here, elsewhere = pair
-    for each in pair:
-        each.clock.stop()
-    entry = await here.add("http://127.0.0.1:9/mcp", auth_type="none")
     token, end = await kind(here, entry)
     for each in pair:
         assert await opens(each, entry, token)
@@ -126,12 +133,9 @@ async def test_an_end_counts_here_at_once_and_elsewhere_within_a_second(pair: Pa
 
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("kind", [bearer, personal, access])
-async def test_no_memory_adds_up_with_another(pair: Pair, kind: Any):
+async def test_no_memory_adds_up_with_another(pair: Pair, entry: str, kind: Any):
     """Whenever it was asked before the end: what each part remembers is a second together, not each its own."""
     here, elsewhere = pair
-    for each in pair:
-        each.clock.stop()
-    entry = await here.add("http://127.0.0.1:9/mcp", auth_type="none")
     for second in (0.1, 0.25, 0.4, 0.48, 0.52, 0.7, 0.9):
         for each in pair:
             each.clock.advance(days=1)  # before that, all was ended
@@ -147,11 +151,8 @@ async def test_no_memory_adds_up_with_another(pair: Pair, kind: Any):
 
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("kind", [bearer, personal, access])
-async def test_an_end_counts_within_a_second_also_where_somebody_calls_all_the_while(pair: Pair, kind: Any):
+async def test_an_end_counts_within_a_second_also_where_somebody_calls_all_the_while(pair: Pair, entry: str, kind: Any):
     here, elsewhere = pair
-    for each in pair:
-        each.clock.stop()
-    entry = await here.add("http://127.0.0.1:9/mcp", auth_type="none")
     token, end = await kind(here, entry)
     assert await opens(elsewhere, entry, token)
     await end()
@@ -164,10 +165,8 @@ async def test_an_end_counts_within_a_second_also_where_somebody_calls_all_the_w
 
 
 @pytest.mark.backends("sqlite")
-async def test_an_end_of_other_peoples_tokens_ends_no_others(pair: Pair):
+async def test_an_end_of_other_peoples_tokens_ends_no_others(pair: Pair, entry: str):
     here, _ = pair
-    here.clock.stop()
-    entry = await here.add("http://127.0.0.1:9/mcp", auth_type="none")
     bobs = await here.application.signed_tokens.create_bearer("bob@example.com", False, timedelta(days=1))
     assert await opens(here, entry, bobs)
     await leaving(here)()
