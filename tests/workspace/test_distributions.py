@@ -69,6 +69,20 @@ def test_who_installs_from_a_checkout_gets_the_standard_installation(page: str):
     assert set(CORE.project["optional-dependencies"]["standard"]) - told == set()
 
 
+def test_who_installs_from_a_checkout_names_what_is_needed():
+    """Each need that is ours: no package index has it."""
+    ours = {each.name: each for each in plugins()}
+    pages, seen, lacking = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")], 0, []
+    for page in pages:
+        for line in re.findall(r"pip install (\./core .*)", page.read_text()):
+            parts = re.findall(r"\./plugins/(?:\{([^}]*)\}|(\w+))", line)
+            told = {f"latchpin-{each.replace('_', '-')}" for pair in parts for each in "".join(pair).split(",")}
+            needed = {re.split(r"[\[=]", need)[0] for each in told for need in ours[each].project["dependencies"]}
+            seen, lacking = seen + 1, lacking + [(str(page), each) for each in sorted(needed & ours.keys() - told)]
+    assert lacking == []
+    assert seen > len(ours) / 2, "they are looked for where they stand"
+
+
 TOLD = ("DISTRIBUTIONS", "BESIDE_STORES", "SOURCES", "EDITABLE")
 
 
