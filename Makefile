@@ -14,7 +14,7 @@ PYTHON ?= $(shell IFS=:; for name in python3.13 python3.12 python3.11 python3; d
 	done; done)
 
 # Tests that take seconds: the pure parts, and the main path on both backends of `make unit`.
-QUICK := $(addprefix tests/,oauth oauth_token discovery identity gateways callback memory_store core flow/test_main_path.py)
+QUICK := $(addprefix tests/,oauth oauth_token discovery identity gateways callback memory_store core mcp flow/test_main_path.py)
 
 VENV := .venv
 BIN := $(VENV)/bin
