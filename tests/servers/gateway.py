@@ -32,6 +32,7 @@ _INHERITED = (
     "PYTHONPYCACHEPREFIX",
 )
 _INHERITED_PREFIXES = ("COV_", "COVERAGE_")
+_GUNICORN = "--no-control-socket"  # it would take the place of a developer's own in their home, and remove it
 
 
 class LatchpinProcess(ServerProcess):
@@ -74,7 +75,7 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
-    return inherited | {"PYTHONUNBUFFERED": "1"} | dict(settings)
+    return inherited | {"PYTHONUNBUFFERED": "1", "GUNICORN_CMD_ARGS": _GUNICORN} | dict(settings)
 
 
 def run_latchpin(
