@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import COMPANY, Caller, Gateway, StoredToken
 from latchpin.model.accounts import name_account, name_authorization
 from latchpin.oauth.scopes import is_scope
-from latchpin.plugins.leaving import load_moved
+from latchpin.plugins.leaving import PEOPLE, load_moved
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
@@ -120,7 +121,8 @@ class Application:
         Raises:
             PluginError: the distribution is not installed.
         """
-        return load_moved("latchpin_offboarding.people.People")(self)
+        warnings.warn(str(PEOPLE), DeprecationWarning, stacklevel=2)
+        return load_moved(PEOPLE.instead)(self)
 
     async def scope_ceiling(self, gateway: Gateway, caller: Caller) -> frozenset[str] | None:
         """The only scopes that rules let be asked for, for the account or token that serves ``caller``; None: any.

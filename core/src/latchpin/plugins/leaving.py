@@ -20,7 +20,7 @@ from latchpin.errors import PluginError
 if TYPE_CHECKING:
     import ast
 
-__all__ = ["ATTRIBUTES", "CALLS", "LEAVING", "Leaving", "find_uses", "finder_of_moved", "load_moved"]
+__all__ = ["ATTRIBUTES", "CALLS", "LEAVING", "PEOPLE", "Leaving", "find_uses", "finder_of_moved", "load_moved"]
 
 _log = logging.getLogger("latchpin.plugins")
 
@@ -81,7 +81,8 @@ LEAVING: tuple[Leaving, ...] = (
 """All that a plugin's source shows. What is entered here stays in docs/plugins.md and in the changelog too."""
 
 CALLS = Leaving("Services.calls", "1.0", "latchpin_mcp.calls.open_calls")
-ATTRIBUTES = (CALLS, Leaving("Application.people", "1.0", "latchpin_offboarding.people.People"))
+PEOPLE = Leaving("Application.people", "1.0", "latchpin_offboarding.people.People")
+ATTRIBUTES = (CALLS, PEOPLE)
 """What no source shows: only the docs name these."""
 
 

@@ -67,6 +67,7 @@ into the records that ``services.records`` keeps. ``API_KEY`` is the ``token_typ
 from typing import TYPE_CHECKING
 
 from latchpin.lazily import finder
+from latchpin.plugins.leaving import finder_of_moved
 
 if TYPE_CHECKING:
     from latchpin.application import Application
@@ -178,6 +179,6 @@ __getattr__ = finder(
         "latchpin.tokens.schemes": ("wants_key",),
         "latchpin.tokens.sealing": ("API_KEY", "build_token", "open_token"),
         "latchpin.tokens.service": ("UsableToken",),
-        "latchpin_offboarding.people": ("Departed",),  # goes with hook API 2.0: latchpin.plugins.leaving
     },
+    otherwise=finder_of_moved(__name__),
 )
