@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, Field
 
-from latchpin.errors import InvalidRequest
+from latchpin.gateways.entered import parse_body
 from latchpin.gateways.registry import GatewayBody, describe_gateway, parse_gateway_body
 from latchpin.web.dependencies import (
     CurrentApplication,
@@ -22,24 +23,16 @@ from latchpin.web.schemas import takes_json
 
 __all__ = ["router"]
 
+
+class IssuerBody(BaseModel):
+    """The issuer that the MCP server names now."""
+
+    issuer: Annotated[str, Field(min_length=1, json_schema_extra={"format": "uri"})]
+
+
 router = APIRouter(prefix="/gateways", tags=["gateways"])
 
 _BODY = takes_json(GatewayBody)
-
-_ISSUER: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"issuer": {"type": "string", "format": "uri"}},
-                    "required": ["issuer"],
-                }
-            }
-        },
-    }
-}
 
 
 @router.get("", summary="List gateways", response_model=GatewayList, response_model_exclude_unset=True)
@@ -108,17 +101,14 @@ async def delete_gateway(
     response_model=GatewayDocument,
     response_model_exclude_unset=True,
     responses=problems(404, 409, 502, 504),
-    openapi_extra=_ISSUER,
+    openapi_extra=takes_json(IssuerBody),
 )
 async def confirm_issuer(
     request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
 ) -> dict[str, Any]:
     """Confirm that the MCP server has moved to another issuer; every user authorizes anew."""
-    document = await read_json(request)
-    issuer = document.get("issuer") if isinstance(document, dict) else None
-    if not isinstance(issuer, str) or not issuer:
-        raise InvalidRequest('the body must be JSON such as {"issuer": "https://as.example.com"}')
-    return describe_gateway(await application.confirm_issuer(gateway_id, issuer, caller), caller)
+    body = parse_body(IssuerBody, await read_json(request), example='{"issuer": "https://as.example.com"}')
+    return describe_gateway(await application.confirm_issuer(gateway_id, body.issuer, caller), caller)
 
 
 @router.get("/{gateway_id}/tools", summary="List a gateway's tools", response_model=ToolList, responses=problems(404))

@@ -7,10 +7,19 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import JWT_BEARER, Caller, IdentityAssertion, IdentityProvider
-from latchpin.sdk.gateway import Application
+from latchpin.sdk.gateway import Application, parse_body
 from latchpin.sdk.settings import load
-from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInCaller, WritingCaller, problems, read_json
-from pydantic import BaseModel, ConfigDict, Field
+from latchpin.sdk.web import (
+    CurrentApplication,
+    Document,
+    GatewayId,
+    SignedInCaller,
+    WritingCaller,
+    problems,
+    read_json,
+    takes_json,
+)
+from pydantic import BaseModel, Field, SecretStr
 
 from latchpin_enterprise.entry import is_workloads
 from latchpin_enterprise.id_tokens import check_about, parse_identity_assertion
@@ -20,20 +29,22 @@ from latchpin_enterprise.settings import EnterpriseSettings
 __all__ = ["router"]
 
 
-class HeldAssertion(BaseModel):
-    """Which identity provider vouches, and until when what the caller handed in holds; null if there is nothing."""
+class AssertionBody(BaseModel):
+    """What an identity provider issued."""
 
-    model_config = ConfigDict(extra="forbid")
+    id_token: SecretStr
+
+
+class HeldAssertion(Document):
+    """Which identity provider vouches, and until when what the caller handed in holds; null if there is nothing."""
 
     identity_provider: str
     client_id: str
     expires_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None
 
 
-class AssertionForgotten(BaseModel):
+class AssertionForgotten(Document):
     """It is done."""
-
-    model_config = ConfigDict(extra="forbid")
 
     success: Literal[True]
     message: str
@@ -41,35 +52,21 @@ class AssertionForgotten(BaseModel):
 
 router = APIRouter(prefix="/oauth/identity-assertion", tags=["connections"])
 
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["id_token"],
-                    "properties": {"id_token": {"type": "string", "writeOnly": True}},
-                }
-            }
-        },
-    }
-}
-
 
 @router.put(
     "/{gateway_id}",
     summary="Hand in the caller's ID token",
     response_model=HeldAssertion,
     responses=problems(404),
-    openapi_extra=_BODY,
+    openapi_extra=takes_json(AssertionBody),
 )
 async def put_assertion(
     request: Request, caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
 ) -> dict[str, Any]:
     """Keep the caller's own ID token, sealed, until it expires: the gateway gets tokens with it."""
     services, provider = application.services, await _provider(application, gateway_id, caller)
-    token = _id_token(await read_json(request))
+    body = parse_body(AssertionBody, await read_json(request), example='{"id_token": "..."}')
+    token = body.id_token.get_secret_value().strip()
     assertion = parse_identity_assertion(
         token, issuer=provider.issuer, client_id=provider.client_id, now=services.clock()
     )
@@ -114,13 +111,6 @@ async def _provider(application: Application, gateway_id: str, caller: Caller) -
             f"gateway '{gateway.name}' needs no identity provider's word", remedy="There is nothing to hand in."
         )
     return provider_of(gateway, load(EnterpriseSettings), application.services.cipher)
-
-
-def _id_token(document: object) -> str:
-    token = document.get("id_token") if isinstance(document, dict) else None
-    if not isinstance(token, str):
-        raise InvalidRequest('the body must be a JSON object such as {"id_token": "..."}')
-    return token.strip()
 
 
 def _describe(assertion: IdentityAssertion | None, provider: IdentityProvider) -> dict[str, Any]:
