@@ -388,11 +388,11 @@ async def test_a_gateway_that_serves_sends_it_and_the_commands_say_what_is_wrong
 ):
     settings = {name: os.environ[name] for name in (*settings_for(mail), "SSL_CERT_FILE")}
     environment = settings_of(backend) | settings
-    with deploy_gateway(backend, tmp_path, "serve", **settings):
-        async with open_application(environment, lambda: utc_now() - timedelta(minutes=10)) as application:
-            entry = await gateway_of(application)
-            await connect(application, entry, ALICE, spent=True)
-            await look(application)
+    async with open_application(environment, lambda: utc_now() - timedelta(minutes=10)) as application:
+        entry = await gateway_of(application)
+        await connect(application, entry, ALICE, spent=True)
+        await look(application)
+    with deploy_gateway(backend, tmp_path, "serve", **settings):  # it takes a turn at once
         assert await asyncio.to_thread(mail.came.acquire, timeout=PATIENCE)
     tested = await asyncio.to_thread(run_latchpin, "mail", "test", BOB, env=environment, cwd=tmp_path)
     assert tested.returncode == 0, tested.stderr

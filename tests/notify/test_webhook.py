@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -246,27 +247,29 @@ async def test_two_workers_tell_once_and_one_goes_on_where_another_died(told, pa
 async def test_a_killed_worker_loses_nothing_and_the_commands_show_it(
     backend: GatewayBackend, receiver: Receiver, tmp_path: Path
 ):
-    receiver.answers = [500]
+    receiver.hold = threading.Event()
     settings = {
         "WEBHOOK_URLS": receiver.url,
         "WEBHOOK_SECRETS": SECRET,
         "WEBHOOK_ALLOW_PRIVATE_NETWORKS": "true",
     }
     environment = settings_of(backend) | settings
+    async with open_application(environment, utc_now) as application:  # before it serves: it takes a turn at once
+        entry = await gateway_of(application)
+        await connect(application, entry, ALICE, spent=True)
+        await look(application)
     with deploy_gateway(backend, tmp_path, "serve", **settings) as deployed:
-        async with open_application(environment, utc_now) as application:
-            entry = await gateway_of(application)
-            await connect(application, entry, ALICE, spent=True)
-            await look(application)
         await receiver.wait()
         deployed.process.kill()
+    receiver.hold.set()
     listed = await asyncio.to_thread(run_latchpin, "webhook", "list", "--json", env=environment, cwd=tmp_path)
     (message,) = json.loads(listed.stdout)["messages"]
     assert (message["id"], message["tries"]) == (receiver.ids[0], 1)
     assert "secret-path" not in listed.stdout
-    with deploy_gateway(backend, tmp_path, "serve", **settings):
-        await receiver.wait()
-    assert receiver.ids[0] == receiver.ids[1]
+    async with open_application(environment, lambda: utc_now() + timedelta(minutes=10)) as application:
+        endpoints = await open_endpoints(load(WebhookSettings), application.services.context)
+        assert await Turns(application, endpoints).take() == 1
+    assert receiver.ids == [message["id"]] * 2
     tried = await asyncio.to_thread(run_latchpin, "webhook", "test", env=environment, cwd=tmp_path)
     assert tried.returncode == 0, tried.stderr
     assert receiver.events[-1] == "webhook.test"
