@@ -5,6 +5,7 @@ A gateway answers as the server behind it does. So what counts is that nothing c
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
@@ -13,18 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
+from mcp.shared.inbound import decode_header_value, encode_header_value
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.conformance.renaming import Renaming
 from tests.servers.processes import HOST, Reservation, ServerProcess, serve_asgi
 from tests.servers.programs import Node
 
-__all__ = ["DIFFERS", "Served", "judge_served", "parse_marks", "render_served", "run_serving"]
+__all__ = ["DIFFERS", "Renaming", "Served", "judge_served", "parse_marks", "render_served", "run_serving"]
 
 REVISIONS = ("2025-11-25", "2026-07-28")
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ The suite's `server` scenarios, once at a server with all that they ask for (`te
 official Python SDK), once at the gateway's own endpoint in front of it, and once at the [one
 endpoint](one-endpoint.md). The suite has no option for a token, so a small server of the tests adds one on the way. The
 suite calls things by fixed names, which begin with the server's slug at the one endpoint: there the same small server
-puts the slug before what a request names, and takes it from what a list names (`tests/conformance/renaming.py`). It
+puts the slug before what a request names, and takes it from what a list names (`tests/conformance/serving.py`). It
 changes nothing else. The part fails if anything comes out worse through the gateway and is not explained below.
 
 Each scenario by endpoint and revision: how many checks passed there and at the server, or how many of how many.
@@ -237,3 +238,81 @@ def start_bearer(url: str, token: str, renaming: Renaming | None = None) -> Iter
     app: ASGIApp = _Bearer(url, token, renaming)
     with socket.create_server((HOST, 0)) as listener, serve_asgi(app, sock=listener):
         yield f"http://{HOST}:{listener.getsockname()[1]}/mcp"
+
+
+_HEADER = "mcp-name"
+_LISTS = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
+
+
+class Renaming:
+    """Names of one server's tools, prompts and resources, as the one endpoint gives them, and back.
+
+    The suite calls things by fixed names. At the one endpoint they begin with the server's slug. So the small server of
+    the tests that adds a token renames them too, and nothing else: in a request what it is about, in a list each entry.
+    """
+
+    def __init__(self, slug: str) -> None:
+        self._slug = slug
+
+    def header(self, name: str, value: str) -> str:
+        """A header field of a request."""
+        if name != _HEADER:
+            return value
+        decoded = decode_header_value(value)
+        return value if decoded is None else encode_header_value(self._exposed(decoded))
+
+    def request(self, body: bytes) -> bytes:
+        """A request's body; as it is where it names nothing, or is no request."""
+        try:
+            message = json.loads(body)
+        except ValueError:
+            return body
+        params = message.get("params") if isinstance(message, dict) else None
+        if not isinstance(params, dict):
+            return body
+        changed = [_rename(place, key, self._exposed) for place, key in _named(message.get("method"), params)]
+        return json.dumps(message).encode() if any(changed) else body
+
+    def answer(self, body: bytes) -> bytes:
+        """An answer's body; as it is where it lists nothing."""
+        try:
+            message = json.loads(body)
+        except ValueError:
+            return body
+        result = message.get("result") if isinstance(message, dict) else None
+        if not isinstance(result, dict):
+            return body
+        changed = [_rename(place, key, self._own) for place, key in _listed(result)]
+        return json.dumps(message).encode() if any(changed) else body
+
+    def _exposed(self, name: str) -> str:
+        return f"{self._slug}+{name}" if "://" in name else f"{self._slug}__{name}"
+
+    def _own(self, name: str) -> str:
+        return name.removeprefix(f"{self._slug}+").removeprefix(f"{self._slug}__")
+
+
+def _named(method: object, params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Where a request says what it is about."""
+    if method in {"tools/call", "prompts/get"}:
+        yield params, "name"
+    if isinstance(method, str) and method.startswith("resources/"):
+        yield params, "uri"
+    if method == "completion/complete" and isinstance(params.get("ref"), dict):
+        yield params["ref"], "name"
+        yield params["ref"], "uri"
+
+
+def _listed(result: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    for kind, key in _LISTS.items():
+        entries = result.get(kind)
+        for entry in entries if isinstance(entries, list) else ():
+            yield entry, key
+
+
+def _rename(place: dict[str, Any], key: str, rename: Callable[[str], str]) -> bool:
+    value = place.get(key)
+    if not isinstance(value, str):
+        return False
+    place[key] = rename(value)
+    return True

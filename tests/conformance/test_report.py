@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance import serving
-from tests.conformance.renaming import Renaming
-from tests.conformance.serving import Served, judge_served, parse_marks, render_served
+from tests.conformance.serving import Renaming, Served, judge_served, parse_marks, render_served
 from tests.conformance.suite import (
     REFUSED_AS,
     Result,

@@ -11,7 +11,7 @@ from latchpin_redis_store.slots import SLOTS, slot_of
 from latchpin_testing import MovedClock, samples
 from redis.asyncio import Redis
 
-from tests.failover.traffic import live_through
+from tests.failover.conftest import live_through
 from tests.redis_store.test_layout import opened
 from tests.servers.clusters import ValkeyCluster
 from tests.support.http_servers import relay_to

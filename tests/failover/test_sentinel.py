@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.failover.traffic import Traffic, live_through
-from tests.servers.sentinels import SentinelGroup
+from tests.failover.conftest import Traffic, live_through
+from tests.servers.clusters import SentinelGroup
 
 
 @pytest.fixture

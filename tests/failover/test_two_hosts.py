@@ -10,9 +10,9 @@ from latchpin.errors import BackendUnavailable
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_testing import MovedClock, samples
 
-from tests.failover.traffic import Traffic, live_through
+from tests.failover.conftest import Traffic, live_through
 from tests.servers import PostgresServer
-from tests.servers.standby import StandbyServer
+from tests.servers.databases import StandbyServer
 from tests.sql_store.test_faults import opened
 
 

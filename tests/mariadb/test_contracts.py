@@ -5,7 +5,7 @@ from latchpin_sql_store.migrate import upgrade_database
 from latchpin_testing import SharedRecordStoreContract, SharedStateStoreContract
 
 from tests.servers.databases import MariadbServer
-from tests.sql_store.suites import OnMigrated, Records, States
+from tests.sql_store.test_contracts import OnMigrated, Records, States
 
 
 @pytest.fixture(scope="module")

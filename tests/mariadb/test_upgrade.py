@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.servers import GatewayBackend
-from tests.upgrade.under_load import prove_upgrading
+from tests.upgrade.test_under_load import prove_upgrading
 
 
 async def test_no_call_fails_while_the_schema_is_upgraded_and_both_versions_serve(

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode: what a session would keep, and a PostgreSQL that restarts behind it."""
+"""The SQL store through PgBouncer in transaction mode: what a session would keep, a restart behind it, the suites."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 from latchpin_sql_store.engine import WAIT_MILLISECONDS, build_engine, parse_url
+from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.pooled import is_pooled
 from latchpin_sql_store.schema import HEAD
+from latchpin_testing import SharedRecordStoreContract, SharedStateStoreContract
 from sqlalchemy import text
 
-from tests.failover.traffic import Traffic, live_through
-from tests.servers.pgbouncer import PgBouncer
+from tests.failover.conftest import Traffic, live_through
+from tests.servers import PostgresServer
+from tests.servers.databases import PgBouncer
+from tests.sql_store.test_contracts import OnMigrated, Records, States
 from tests.sql_store.test_schema import UPGRADE
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
+    bouncer = PgBouncer(postgres)
+    yield bouncer
+    bouncer.close()
 
 
 @pytest.mark.parametrize("purpose", ["read", "write"])
@@ -75,3 +87,19 @@ async def test_postgresql_restarts_behind_it_while_people_authorize_and_call(pos
         await live_through(environment, tmp_path, outage)
     finally:
         bouncer.close()
+
+
+@pytest.fixture(scope="module")
+def migrated(postgres, pgbouncer) -> str:
+    """One database for all of them, migrated through PgBouncer too."""
+    url = pgbouncer.url(postgres.create_database())
+    upgrade_database(url)
+    return url
+
+
+class TestStatesThroughPgbouncer(OnMigrated, States, SharedStateStoreContract):
+    pass
+
+
+class TestRecordsThroughPgbouncer(OnMigrated, Records, SharedRecordStoreContract):
+    pass

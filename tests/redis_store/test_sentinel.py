@@ -14,7 +14,7 @@ from latchpin_redis_store.settings import RedisSettings
 from latchpin_testing import MovedClock, samples
 
 from tests.redis_store.test_layout import opened
-from tests.servers.sentinels import SentinelGroup
+from tests.servers.clusters import SentinelGroup
 
 DEADLINE = 60
 """Seconds that a failover may take on a busy machine; it takes one."""

