@@ -20,8 +20,7 @@ from mcp.server.mcpserver.resolve import Elicit, ListRoots, Resolve, Sample
 from mcp_types import CreateMessageResult, ListRootsResult, SamplingMessage, TextContent
 
 from tests.aggregator.conftest import ERAS, Backstage, Server, Sure, add_tools, start_server
-from tests.api_keys.conftest import HEADER, KEY
-from tests.api_keys.keyed_server import start_keyed
+from tests.api_keys.conftest import HEADER, KEY, start_keyed
 from tests.providers import start_demo_provider, start_fault_switch
 from tests.providers.identity_provider import KeyBound, bind_tokens
 from tests.proxy.conftest import open_fastmcp_server, read, reply, start_scripted

@@ -8,15 +8,41 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import latchpin
 import pytest
+from latchpin.contracts import AuthScheme
 from latchpin.errors import InvalidRequest, KeyRefused, PluginError
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import ApiKeyConfig, Caller, Gateway, StoredToken
 from latchpin_testing import AuthSchemeContract
 
-from tests.api_keys.acme_basic import Basic
-from tests.api_keys.keyed_server import KeyedServer, start_keyed
+from tests.api_keys.conftest import KeyedServer, start_keyed
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, open_gateway
+
+
+class Basic:
+    name = "basic"
+    label = "User name and password"
+    page = "/acme/{gateway_id}/password"
+
+    def change_place(self, earlier: ApiKeyConfig | None, given: Mapping[str, str | None] | None) -> None:
+        if any(value is not None for value in (given or {}).values()):
+            raise InvalidRequest("api_key is given, and a password always goes in Authorization")
+
+    def explain_key(self, key: str) -> str | None:
+        return None if ":" in key and key.isprintable() else "a user name and a password have a colon between them"
+
+    def headers(self, place: ApiKeyConfig | None) -> Sequence[str]:
+        return ("authorization",)
+
+    async def fields(self, key: str, place: ApiKeyConfig | None, *, method: str, url: str) -> Sequence[tuple[str, str]]:
+        return (("Authorization", f"Basic {b64encode(key.encode()).decode()}"),)
+
+
+@latchpin.hookimpl
+def latchpin_auth_schemes() -> Sequence[AuthScheme]:
+    return [Basic()]
+
 
 KEY = "sk-kept-0123456789"
 PASSWORD = "ann:correct horse"

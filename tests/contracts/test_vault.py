@@ -5,21 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+import latchpin
 import pytest
 from latchpin.assembly.assembling import assemble
 from latchpin.clients.directory import ClientDirectory
-from latchpin.contracts import DerivedKey
-from latchpin.defaults.aes_gcm import AesGcmCipher
-from latchpin.errors import ConfigurationError, Unsealable, UpstreamError, UpstreamUnreachable
-from latchpin.model import OAuthConfig, Reply, ServerMetadata
+from latchpin.contracts import (
+    Backend,
+    Cipher,
+    ClientRegistrar,
+    Context,
+    DerivedKey,
+    Keeps,
+    RegistrationRequest,
+    Signer,
+    Upstream,
+)
+from latchpin.errors import ConfigurationError, Unsealable, UpstreamError, UpstreamUnreachable, UpstreamUnreadable
+from latchpin.model import ClientCredentials, OAuthConfig, RegisteredClient, Reply, ServerMetadata
 from latchpin.plugins.host import Plugins
 from latchpin.records.kept import KeyValues
+from latchpin.sdk.keys import AesGcmCipher, HmacSigner, fetched_keys
 from latchpin.settings.core import CoreSettings
-from latchpin.workers.fetched_keys import SOONEST, fetched_keys
+from latchpin.workers.fetched_keys import SOONEST
 from latchpin.workers.keys import random_keys
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
@@ -35,8 +48,80 @@ from latchpin_testing import (
 )
 from pydantic import SecretStr
 
-from tests.contracts import acme_vault
-from tests.contracts.acme_vault import VaultSettings
+
+class VaultSettings(latchpin.Settings):
+    """Where the key service is, and the data keys that it wrapped: the first one seals."""
+
+    acme_vault: str = "http://vault.internal:8200"
+    acme_wrapped_keys: tuple[str, ...] = ()
+
+
+@asynccontextmanager
+async def open_signer(settings: latchpin.Settings, context: Context) -> AsyncIterator[Signer]:
+    yield HmacSigner(context.keys("acme state signature"))
+
+
+@latchpin.hookimpl
+def latchpin_signer() -> Backend[latchpin.Settings, Signer]:
+    """Offer ``SIGNER=acme``."""
+    return Backend("acme", "ACME", latchpin.Settings, open_signer)
+
+
+@asynccontextmanager
+async def open_cipher(settings: VaultSettings, context: Context) -> AsyncIterator[Cipher]:
+    vault = await context.trusted(settings.acme_vault)
+
+    async def unwrap() -> Sequence[DerivedKey]:
+        return [await _unwrapped(vault, settings.acme_vault, text) for text in settings.acme_wrapped_keys]
+
+    async with fetched_keys(unwrap) as keys:
+        yield AesGcmCipher(keys)
+
+
+async def _unwrapped(vault: Upstream, url: str, wrapped: str) -> DerivedKey:
+    reply = await vault.send("POST", f"{url}/unwrap", body=wrapped.encode(), repeatable=True)
+    if reply.status != 200:
+        raise UpstreamUnreadable(f"the key service answered {reply.status}")
+    return DerivedKey.named(b64decode(reply.body))
+
+
+@latchpin.hookimpl
+def latchpin_cipher() -> Backend[VaultSettings, Cipher]:
+    """Offer ``CIPHER=acme-vault``."""
+    return Backend("acme-vault", "ACME vault", VaultSettings, open_cipher)
+
+
+class VaultRegistrar:
+    """Gives the client that the vault has for an issuer, as it is there now."""
+
+    label = "kept in ACME vault"
+    keeps = Keeps.FETCHED
+
+    def __init__(self, vault: Upstream, url: str) -> None:
+        self._vault, self._url = vault, url
+
+    def obstacle(self, request: RegistrationRequest) -> str | None:
+        return None if request.server.issuer else "the server names no issuer to look for"
+
+    async def register(self, request: RegistrationRequest) -> ClientCredentials | None:
+        reply = await self._vault.get(f"{self._url}/clients?issuer={request.server.issuer}")
+        found = json.loads(reply.body)
+        return ClientCredentials(found["id"], found["secret"], "client_secret_basic")
+
+    async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:
+        return f"{client.client_id} is not from the vault."
+
+
+@asynccontextmanager
+async def open_registrar(settings: VaultSettings, context: Context) -> AsyncIterator[ClientRegistrar]:
+    yield VaultRegistrar(await context.trusted(settings.acme_vault), settings.acme_vault)
+
+
+@latchpin.hookimpl
+def latchpin_client_registrar() -> Backend[VaultSettings, ClientRegistrar]:
+    """Offer the vault's clients before every other way."""
+    return Backend("acme-vault", "ACME vault", VaultSettings, open_registrar, rank=5)
+
 
 KEYS = {name: DerivedKey.named(name.encode().ljust(32, b".")) for name in ("one", "two", "three")}
 
@@ -58,13 +143,13 @@ class Vault(UnreachableUpstream):
 class TestDerivedKeys(SignerContract):
     @pytest.fixture
     def offer(self):
-        return acme_vault.latchpin_signer()
+        return latchpin_signer()
 
 
 class TestVaultCipher(CipherContract):
     @pytest.fixture
     def offer(self):
-        return acme_vault.latchpin_cipher()
+        return latchpin_cipher()
 
     @pytest.fixture
     def settings(self):
@@ -85,7 +170,7 @@ class TestVaultCipher(CipherContract):
 class TestVaultRegistrar(RegistrarContract):
     @pytest.fixture
     def offer(self):
-        return acme_vault.latchpin_client_registrar()
+        return latchpin_client_registrar()
 
     @pytest.fixture
     def upstream(self):
@@ -117,7 +202,7 @@ async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
     gateway = replace(samples.gateway(clock()), oauth=OAuthConfig())
     await records.gateways.put(gateway)
     server = ServerMetadata("https://as.example", "https://as.example/authorize", "https://as.example/token")
-    offer = acme_vault.latchpin_client_registrar()
+    offer = latchpin_client_registrar()
     async with SuiteContext(clock, upstream=vault) as context, offer.open(VaultSettings(), context) as registrar:
         directory = directory_of(records, registrar, clock)
         began = await directory.client_for(gateway, server, "https://gateway.example.com/oauth/callback", ())

@@ -1,4 +1,5 @@
-"""Small programs that take the guide's command lines where a machine lacks the real ones: ``stand_ins.py NAME ...``.
+"""Small programs that take the guide's command lines, and one of docs/back-up.md, where a machine lacks the
+real ones: ``stand_ins.py NAME ...``.
 
 Each is given the arguments and the input that the real program would get, and speaks to the real server. They read as
 little of the real programs' languages as the guide uses; what they do not know they refuse.
@@ -15,7 +16,7 @@ import sqlite3
 import sys
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 def curl() -> None:
@@ -99,9 +100,24 @@ def read(reply: BinaryIO) -> list[bytes]:
     return [rest]
 
 
+def save_snapshot(url: SplitResult, file: Path) -> None:
+    """Say SYNC, as a replica would, and write the snapshot that comes."""
+    with socket.create_connection((url.hostname or "", url.port or 6379), timeout=60) as connection:
+        connection.sendall(b"SYNC\r\n")
+        with connection.makefile("rb") as reply:
+            line = reply.readline()
+            while not line.startswith(b"$"):  # line ends, while the server makes the snapshot
+                assert line == b"\n", line
+                line = reply.readline()
+            file.write_bytes(reply.read(int(line[1:])))
+
+
 def redis_cli() -> None:
-    """``redis-cli``: ping, keys, ttl, get and del, one command a run, answered as to a pipe."""
+    """``redis-cli``: ping, keys, ttl, get and del, one command a run, answered as to a pipe; and ``--rdb``."""
     words = sys.argv[1:]
+    if len(words) == 4 and words[::2] == ["-u", "--rdb"]:
+        save_snapshot(urlsplit(words[1]), Path(words[3]))
+        return
     if not words or words[0].lower() not in KNOWN:
         sys.exit(f"this stand-in knows {', '.join(sorted(KNOWN))}; it was given: {' '.join(words)}")
     for line in ask(int(os.environ["GUIDE_REDIS_PORT"]), words):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from latchpin_sql_store.engine import parse_url
 
-from tests.backup.restoring import blocks, make_places, prove_restoring, shell
+from tests.backup.test_restoring import blocks, make_places, prove_restoring, shell
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend
 from tests.servers.databases import MariadbServer
