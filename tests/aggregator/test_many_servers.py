@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
 
-from tests.aggregator.conftest import connected, start_gateway
-from tests.aggregator.group import BROKEN, KEYED, PROTECTED, WAITING, Group, start_group
+from tests.aggregator.conftest import BROKEN, KEYED, PROTECTED, WAITING, Group, connected, start_gateway, start_group
 from tests.aggregator.test_both_eras import text_of
 from tests.api_keys.conftest import KEY
 from tests.providers.clients import Age

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.aggregator.conftest import ERAS, Program, start_server, text_in, write_set
-from tests.aggregator.group import start_group
+from tests.aggregator.conftest import ERAS, Program, start_group, start_server, text_in, write_set
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, PATIENCE, DeployedGateway, one_connection_to_each, start_pair
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.guide import commands as guide
-from tests.guide.conftest import STORED, GuidedGateway, named, open_guided
-from tests.guide.shell import ways
+from tests.guide.conftest import STORED, GuidedGateway, named, open_guided, ways
 from tests.providers import FaultSwitch, faults
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE

@@ -11,7 +11,7 @@ from latchpin.settings.core import CoreSettings
 from latchpin_admin_cli.env_example import write_example
 
 from tests.guide import commands as guide
-from tests.guide.shell import Shell, open_shell, processes_in, ways
+from tests.guide.conftest import Shell, open_shell, processes_in, ways
 from tests.servers import GatewayBackend, run_latchpin, start_latchpin
 from tests.support.gateway_process import create_schema, settings_of
 

@@ -12,14 +12,16 @@ import pytest
 from tests.guide import commands as guide
 from tests.guide.conftest import (
     ROOT,
+    Terminal,
     hand_made_client,
     in_guides_place,
+    open_shell,
     prepare_checkout,
+    processes_in,
     serve_by,
     state_of,
     without_times,
 )
-from tests.guide.shell import Terminal, open_shell, processes_in
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, DeployedGateway, issued_by, one_browser_on_each, settings_of

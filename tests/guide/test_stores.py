@@ -10,8 +10,17 @@ from latchpin.contracts import StoreFacts
 from latchpin_flows.inspector import open_inspector
 
 from tests.guide import commands as guide
-from tests.guide.conftest import EXPIRED, FAILED, NOT_FOUND, STORED, GuidedInProcess, named, state_of, without_times
-from tests.guide.shell import ways
+from tests.guide.conftest import (
+    EXPIRED,
+    FAILED,
+    NOT_FOUND,
+    STORED,
+    GuidedInProcess,
+    named,
+    state_of,
+    ways,
+    without_times,
+)
 from tests.support.gateway_in_process import ALICE
 
 pytestmark = pytest.mark.slow

@@ -26,7 +26,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.conformance import suite
-from tests.front_door import programs
+from tests.front_door.clients import PACKAGES as OF_CLIENTS
 from tests.front_door.conftest import SCOPE_TO_WRITE, Behind
 from tests.proxy.conftest import start_proxy
 from tests.servers import serve_asgi
@@ -142,7 +142,7 @@ PACKAGES = {
     "oidc-provider": "9.13.3",
     "@modelcontextprotocol/server-everything": "2026.8.31",
     suite.PACKAGE: suite.VERSION,
-    **programs.PACKAGES,
+    **OF_CLIENTS,
 }
 FOLDER = Path(os.environ.get("NODE_PACKAGES") or Path(__file__).parents[2] / ".tox" / "node-packages")
 

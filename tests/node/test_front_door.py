@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.front_door.clients import open_python_sdk
+from tests.front_door.clients import Programs, open_python_sdk
 from tests.front_door.conftest import Behind, Opener, prove_the_whole_way
-from tests.front_door.programs import Programs
 from tests.node.conftest import certified_behind
 from tests.servers import GatewayBackend
 from tests.servers.programs import Node

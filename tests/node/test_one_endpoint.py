@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.aggregator.conftest import start_gateway
-from tests.aggregator.group import Group, start_group
+from tests.aggregator.conftest import Group, start_gateway, start_group
 from tests.servers.programs import Node
 from tests.support.gateway_process import ALICE, DeployedGateway
 
