@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import pytest
-from latchpin.contracts import (
-    Collection,
-    ConfigurationEntries,
-    ConfigurationKind,
-    EntryNames,
-    PlannedEntry,
-    SecretScheme,
-    StandingEntry,
-)
-from latchpin.errors import Conflict, InvalidRequest, RecordConflict
-from latchpin.model import Caller, CollectionSpec, Document
+from latchpin.errors import Conflict
 from latchpin.plugins.hookspecs import CONFIGURATION_KINDS, ENTRY_NOTES, SECRET_SCHEMES
 from latchpin.plugins.rules import misfit
-from latchpin.sdk.gateway import Application
-from latchpin.sdk.stores import scan_all
 from latchpin_config import secret_sources
 from latchpin_config.applying import Order, apply
 from latchpin_config.exporting import export
@@ -30,76 +14,10 @@ from latchpin_config.positions import parse_documents
 from latchpin_config.secret_sources import SecretSources
 from latchpin_config.shapes import json_schema
 from latchpin_config.wanted import read_wanted
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import SecretStr
 
+from tests.config.acme_alarms import ACME, ALARMS, KEPT, Alarm, open_alarms
 from tests.config.conftest import OPERATOR, Filed
-
-
-class Alarm(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    at: str
-    token: SecretStr | None = None
-
-
-class Alarms:
-    """At which gateway each alarm rings, and its token."""
-
-    def __init__(self, kept: Collection) -> None:
-        self._kept = kept
-
-    async def read(self, names: EntryNames) -> Sequence[StandingEntry]:
-        return [_standing(each, names) async for each in scan_all(self._kept)]
-
-    async def plan(self, name: str, entry: Any, standing: StandingEntry | None, names: EntryNames) -> PlannedEntry:
-        try:
-            names.id_of("gateways", entry.at)
-        except InvalidRequest as exc:
-            raise InvalidRequest(f"at: {exc.detail}") from exc
-        return PlannedEntry({"at": entry.at})
-
-    async def put(self, name: str, entry: Any, standing: StandingEntry | None, names: EntryNames) -> str:
-        earlier = standing.held if standing else Document(name, {"token": ""})
-        token = entry.token.get_secret_value() if entry.token else earlier.body["token"]
-        body = {"at": names.id_of("gateways", entry.at), "token": token}
-        try:
-            await self._kept.put(Document(name, body, revision=earlier.revision))
-        except RecordConflict as exc:
-            raise Conflict("the alarm was changed meanwhile") from exc
-        return name
-
-    async def remove(self, standing: StandingEntry) -> None:
-        await self._kept.delete(standing.id)
-
-    async def restore(self, standing: StandingEntry) -> None:
-        now = await self._kept.get(standing.id)
-        await self._kept.put(Document(standing.id, standing.held.body, revision=now.revision if now else 0))
-
-
-def _standing(kept: Document, names: EntryNames) -> StandingEntry:
-    token = kept.body["token"].encode()
-    secrets = {"token": lambda text: hmac.compare_digest(text.encode(), token)} if token else {}
-    return StandingEntry(kept.id, kept.id, {"at": names.name_of("gateways", kept.body["at"])}, secrets, held=kept)
-
-
-async def open_alarms(application: Application, caller: Caller) -> ConfigurationEntries:
-    return Alarms(application.services.context.collection(KEPT))
-
-
-KEPT = CollectionSpec("acme_alarms", sealed=frozenset({"token"}))
-ALARMS = ConfigurationKind("alarms", "At which gateways it rings.", Alarm, open_alarms, rank=60)
-
-SAFE: Mapping[str, str] = {"alarm#key": "from-the-safe"}
-
-
-async def read_safe(application: Application, rest: str) -> str:
-    """What stands behind ``acme:`` in a file, such as ``alarm#key``."""
-    if rest not in SAFE:
-        raise InvalidRequest("the safe has nothing there")
-    return SAFE[rest]
-
-
-ACME = SecretScheme("acme", "a path, and behind # a key, as in acme:alarm#key", read_safe)
-
 
 pytestmark = pytest.mark.backends("memory")
 TEXT = "gateways: {one: {url: 'https://mcp.example.com/one'}}\nalarms: {a: {at: one, token: 'acme:alarm#key'}}\n"
