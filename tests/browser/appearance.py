@@ -23,6 +23,7 @@ from tests.servers.programs import find_chromium
 __all__ = [
     "Colour",
     "contrast",
+    "faults",
     "focus_contrast",
     "grave_findings",
     "low_contrasts",
@@ -174,6 +175,30 @@ def grave_findings(page: Page) -> list[str]:
         for each in found
         if each["impact"] in _GRAVE
     ]
+
+
+# A page as it is for everybody: loaded once, and shown in turn as each of them sees it.
+
+
+ON_A_DESK, ON_A_PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+def faults(page: Page) -> list[str]:
+    """What somebody would stumble over: wide or on a phone, in light or dark. The page stays as it was.
+
+    axe sees it twice, wide in light and narrow in dark: each width and each set of colours once.
+    """
+    size, found = page.viewport_size or ON_A_DESK, []
+    for viewport, scheme in ((ON_A_DESK, "light"), (ON_A_DESK, "dark"), (ON_A_PHONE, "light"), (ON_A_PHONE, "dark")):
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=scheme)
+        seen = [*low_contrasts(page)[1], *too_wide(page), *small_targets(page)]
+        if (viewport is ON_A_DESK) == (scheme == "light"):
+            seen += grave_findings(page)
+        found += [f"{viewport['width']} {scheme}: {each}" for each in seen]
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme="null")
+    return found
 
 
 # The pictures in docs/images, made again from a demo of its own: ``python -m tests.browser.appearance``.

@@ -12,7 +12,7 @@ import pytest
 from latchpin.assembly.clock import utc_now
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.appearance import grave_findings, low_contrasts, small_targets, too_wide
+from tests.browser.appearance import faults
 from tests.browser.conftest import DEADLINE_MS, press
 from tests.notify.conftest import DAY, connect, gateway_of
 from tests.servers import GatewayBackend
@@ -65,16 +65,6 @@ def open_as(chromium: Browser, watch, deployed: DeployedGateway):
     watch.check(deployed.url)
 
 
-def look(page: Page) -> None:
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert grave_findings(page) == []
-        assert low_contrasts(page)[1] == []
-        assert too_wide(page) == []
-        assert small_targets(page) == []
-    page.set_viewport_size({"width": 1280, "height": 900})
-
-
 def test_a_person_finds_what_needs_them(open_as, deployed: DeployedGateway):
     page = open_as(ALICE)
     page.goto(deployed.url)
@@ -89,16 +79,16 @@ def test_a_person_finds_what_needs_them(open_as, deployed: DeployedGateway):
     link = broken.get_by_role("link", name="Authorize Tickets <b>")
     assert (link.get_attribute("href") or "").endswith("?account=work")
     expect(page.get_by_text("Needs somebody else")).to_have_count(0)
-    look(page)
+    assert faults(page) == []
     page.goto(f"{deployed.url}/admin/my-connections")
     expect(page.locator("li.mine h2").last).to_have_text("Calendar")
     expect(page.locator("li.mine .need").first).to_be_visible()
-    look(page)
+    assert faults(page) == []
     page.goto(f"{deployed.url}/admin/mail")
     expect(page.get_by_text("You get a mail when one of your connections needs you.")).to_be_visible()
     press(page, "Send me no mail")
     expect(page.get_by_text("You get no mail.")).to_be_visible()
-    look(page)
+    assert faults(page) == []
     press(page, "Send me mail")
     expect(page.get_by_text("You get a mail when")).to_be_visible()
 
@@ -109,7 +99,7 @@ def test_an_administrator_sees_whom_else_connections_need(open_as, deployed: Dep
     expect(page.get_by_text("None of your connections needs you.")).to_be_visible()
     table = page.get_by_role("table", name="Needs somebody else")
     expect(table.get_by_role("row")).to_have_count(33)
-    look(page)
+    assert faults(page) == []
     page.get_by_label("User or gateway").fill(ALICE)
     press(page, "Search")
     expect(page.get_by_text("2 of 32")).to_be_visible()

@@ -10,7 +10,7 @@ import pytest
 from latchpin_demo.loopback import bind, url_of
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.appearance import grave_findings, low_contrasts, small_targets, too_wide
+from tests.browser.appearance import faults
 from tests.browser.conftest import DEADLINE_MS, press
 from tests.policy.conftest import Recorded, tool
 from tests.servers import GatewayBackend, serve_asgi
@@ -73,12 +73,7 @@ def test_a_changed_tool_approved(page: Page, deployed: DeployedGateway, server: 
     expect(card).to_contain_text("At Notes. It has changed since it was approved.")
     expect(card.locator("ins").first).to_contain_text("send every file")
     expect(card.locator("del").first).to_contain_text("Does get_note.")
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert grave_findings(page) == []
-        assert low_contrasts(page)[1] == []
-        assert too_wide(page) == []
-        assert small_targets(page) == []
+    assert faults(page) == []
     page.get_by_label("Tool or gateway").fill("nothing like it")
     press(page, "Search")
     expect(page.get_by_text("No tool matches.")).to_be_visible()
