@@ -3,9 +3,11 @@ asks for it is told what to install."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -60,26 +62,35 @@ MEMORY = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
 SQLITE = {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": "sqlite:///./left-out.db"}
 
 
-def by_name(distribution: Distribution) -> str:
-    return distribution.name
-
-
-def with_dependents(left_out: Distribution) -> set[str]:
-    """The import names of a distribution and of those that need it."""
-    hidden = {left_out.name}
+def with_dependents(left_out: Sequence[Distribution]) -> set[str]:
+    """The names of distributions and of those that need them."""
+    hidden = {each.name for each in left_out}
     for _ in PLUGINS:
         needing = [each for each in PLUGINS if any(name_of(need) in hidden for need in each.project["dependencies"])]
         hidden |= {each.name for each in needing}
-    return {name.replace("-", "_") for name in hidden}
+    return hidden
 
 
 def name_of(requirement: str) -> str:
     return re.split(r"[\[=<>! ]", requirement)[0]
 
 
-def environment(left_out: Distribution) -> Mapping[str, str]:
-    hidden = " ".join(sorted(with_dependents(left_out)))
-    return {"HIDDEN_PACKAGES": hidden}
+ALONE = [[each] for each in PLUGINS if each.name == "latchpin-admin-ui" or len(with_dependents([each])) > 1]
+"""What others need, and the UI, whose pages lead to most others' pages."""
+SHARED = [each for each in PLUGINS if [each] not in ALONE]
+WIDTH = math.isqrt(len(SHARED))
+ROWS = [SHARED[start : start + WIDTH] for start in range(0, len(SHARED), WIDTH)]
+COLUMNS = [SHARED[start::WIDTH] for start in range(WIDTH)]
+"""The others are left out by rows and by columns: two that share a row are in different columns."""
+
+
+def by_names(left_out: Sequence[Distribution]) -> str:
+    return " ".join(each.name.removeprefix("latchpin-") for each in left_out)
+
+
+def environment(*left_out: Distribution) -> Mapping[str, str]:
+    packages = sorted(name.replace("-", "_") for name in with_dependents(left_out))
+    return {"HIDDEN_PACKAGES": " ".join(packages)}
 
 
 @pytest.fixture(scope="module")
@@ -88,28 +99,40 @@ def provider() -> Iterator[DemoProvider]:
         yield started
 
 
-@pytest.mark.parametrize("left_out", PLUGINS, ids=by_name)
+def test_of_any_two_each_is_missing_where_the_other_is_there():
+    """So what one does for another is missed, although several are left out at once."""
+    runs = [(left_out, with_dependents(left_out)) for left_out in (*ROWS, *COLUMNS, *ALONE)]
+    for one, other in itertools.permutations(PLUGINS, 2):
+        apart = any(one in left_out and other.name not in missing for left_out, missing in runs)
+        assert apart or other.name in with_dependents([one]), f"{other.name} is never there without {one.name}"
+
+
+@pytest.mark.parametrize("left_out", [*ROWS, *COLUMNS, *ALONE], ids=by_names)
 async def test_the_rest_serves_the_flow_and_names_what_is_missing(
-    left_out: Distribution, provider: DemoProvider, tmp_path: Path
+    left_out: Sequence[Distribution], provider: DemoProvider, tmp_path: Path
 ):
-    brings = ELSEWHERE[left_out.name]
-    name, stores = ("memory", MEMORY) if brings.store == "database" else ("sqlite", SQLITE)
-    wishes = dict.fromkeys(brings.settings, "https://wish.example")
-    more = {"DCR_ENABLED": "false"} if brings.registrar else {}
+    brings = {each.name: ELSEWHERE[each.name] for each in left_out}
+    without_sql = any(each.store == "database" for each in brings.values())
+    name, stores = ("memory", MEMORY) if without_sql else ("sqlite", SQLITE)
+    wishes = {wish: distribution for distribution, each in brings.items() for wish in each.settings}
+    registrars = {distribution: each.registrar for distribution, each in brings.items() if each.registrar}
+    settings = dict.fromkeys(wishes, "https://wish.example") | ({"DCR_ENABLED": "false"} if registrars else {})
     backend = GatewayBackend(name, stores, shared=name == "sqlite", label="")
-    with deploy_gateway(backend, tmp_path, **environment(left_out), **wishes, **more) as deployed:
+    with deploy_gateway(backend, tmp_path, **environment(*left_out), **settings) as deployed:
         await walk_whole_flow(deployed, provider)
         assert await broken_links(deployed) == {}
-        if address := ADDRESSES.get(left_out.name):
-            async with deployed.api() as api:
-                answer = await api.get(address)
-            assert answer.status_code == 404
-            assert answer.json()["detail"].endswith(f"this address comes with {left_out.name}, which is not installed")
-        for wish in wishes:
-            assert f"{wish} is set, and {left_out.name}, which reads it, is not installed" in deployed.log
-        if brings.registrar:
-            assert f"{brings.registrar}: {left_out.name} is not installed" in await refusal(deployed, provider)
-    assert bool(brings.paths) == (left_out.name in ADDRESSES)
+        async with deployed.api() as api:
+            for distribution in sorted(brings.keys() & ADDRESSES.keys()):
+                answer = await api.get(ADDRESSES[distribution])
+                assert answer.status_code == 404
+                told = f"this address comes with {distribution}, which is not installed"
+                assert answer.json()["detail"].endswith(told)
+        for wish, distribution in wishes.items():
+            assert f"{wish} is set, and {distribution}, which reads it, is not installed" in deployed.log
+        if registrars:
+            refused = await refusal(deployed, provider)
+            for distribution, registrar in registrars.items():
+                assert f"{registrar}: {distribution} is not installed" in refused
 
 
 async def broken_links(deployed: DeployedGateway) -> dict[str, str]:
@@ -126,22 +149,24 @@ async def refusal(deployed: DeployedGateway, provider: DemoProvider) -> str:
     return str(answer.json()["detail"])
 
 
-@pytest.mark.parametrize("left_out", PLUGINS, ids=by_name)
-def test_its_commands_and_its_store_are_asked_for(left_out: Distribution, tmp_path: Path):
-    brings, env = ELSEWHERE[left_out.name], {**environment(left_out), "AUTH_ENCRYPTION_SECRET": SECRET}
+@pytest.mark.parametrize("left_out", [*ROWS, *ALONE], ids=by_names)
+def test_their_commands_and_their_stores_are_asked_for(left_out: Sequence[Distribution], tmp_path: Path):
+    env = {**environment(*left_out), "AUTH_ENCRYPTION_SECRET": SECRET}
     listed = run_latchpin("plugins", "--json", env=env | MEMORY, cwd=tmp_path)
     names = {each["distribution"] for each in json.loads(listed.stdout)}
     assert names & {each.name for each in PLUGINS}
-    assert left_out.name not in names
-    asked = [run_latchpin(command, "--once", env=env, cwd=tmp_path) for command in brings.commands]
-    if brings.store:
-        asked.append(run_latchpin("serve", env=env | {"CACHE_TYPE": brings.store}, cwd=tmp_path))
-    if brings.key_service:
-        asked.append(run_latchpin("serve", env=env | {"KEY_WRAPPER": brings.key_service}, cwd=tmp_path))
-    for ended in asked:
-        assert ended.returncode == 1, ended
-        assert left_out.name in ended.stderr
-        assert "Traceback" not in ended.stderr
+    assert not names & {each.name for each in left_out}
+    for distribution in left_out:
+        brings = ELSEWHERE[distribution.name]
+        asked = [run_latchpin(command, "--once", env=env, cwd=tmp_path) for command in brings.commands]
+        if brings.store:
+            asked.append(run_latchpin("serve", env=env | {"CACHE_TYPE": brings.store}, cwd=tmp_path))
+        if brings.key_service:
+            asked.append(run_latchpin("serve", env=env | {"KEY_WRAPPER": brings.key_service}, cwd=tmp_path))
+        for ended in asked:
+            assert ended.returncode == 1, ended
+            assert distribution.name in ended.stderr
+            assert "Traceback" not in ended.stderr
 
 
 async def test_who_is_out_stays_out_where_what_ended_them_is_left_out(tmp_path: Path):
@@ -167,3 +192,4 @@ async def test_who_is_out_stays_out_where_what_ended_them_is_left_out(tmp_path: 
 
 def test_each_is_missed_somewhere():
     assert {each.name for each in PLUGINS} == set(ELSEWHERE)
+    assert {name for name, brings in ELSEWHERE.items() if brings.paths} == set(ADDRESSES)
