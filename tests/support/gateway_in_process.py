@@ -125,7 +125,9 @@ def _loaded(points: Callable[..., Iterable[EntryPoint]], folders: tuple[str, ...
         points: finds the entry points; a test may have put another in its place.
         folders: where it looks; a test may have put a plugin of its own into one more.
     """
-    return Plugins(points(group="latchpin"))
+    found = Plugins(points(group="latchpin"))
+    found.faults(())
+    return found
 
 
 @contextlib.asynccontextmanager

@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from inspect import isfunction
 from pkgutil import resolve_name
@@ -105,7 +106,7 @@ class Plugins:
             hooks: what is offered through these is looked at.
             load: what plugins name by its place, too.
         """
-        found = [*self._unloadable, *self._misnamed()]
+        found = [*self._unloadable, *self._misnamed]
         for hook in hooks:
             offers, errors = self.offers_and_errors(hook, load=load)
             found += [*errors, *_duplicates(offers)]
@@ -131,6 +132,7 @@ class Plugins:
         found = [(plugin, use) for plugin in others for use in find_uses(self._packages[plugin], going)]
         return [f"{plugin} uses {use}" for plugin, use in found]
 
+    @cached_property
     def _misnamed(self) -> list[PluginError]:
         """Hooks that do not exist, and functions named as hooks that are not marked."""
         faults: list[PluginError] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import io
 import json
 import os
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
 
         Most models are set nowhere: a place that has none of a model's variables is not asked for each field.
         """
-        ours = {name.lower() for name in (*settings_cls.model_fields, *variables(settings_cls))}
+        ours = _names(settings_cls)
         both = [each for each in (env_settings, dotenv_settings) if isinstance(each, EnvSettingsSource)]
         asked = [each for each in both if not ours.isdisjoint(each.env_vars)]
         files = [SecretFiles(settings_cls, tuple(each.env_vars for each in asked))] if asked else []
@@ -83,7 +84,7 @@ def load(model: type[SettingsT]) -> SettingsT:
     """
     try:
         _check_env_file(Path(ENV_FILE))
-        return model()
+        return _as_it_is(model) if _is_set_nowhere(model) else model()
     except ValidationError as exc:
         lines = [_explain(model, error) for error in exc.errors(include_url=False)]
         raise SettingsError("; ".join(lines), public="\n".join(lines)) from None
@@ -92,6 +93,28 @@ def load(model: type[SettingsT]) -> SettingsT:
         raise _unreadable(text, "Save that file as UTF-8.") from None
     except ValueError as exc:  # pydantic-settings: JSON expected
         raise SettingsError(str(exc), public=str(exc)) from None
+
+
+def _is_set_nowhere(model: type[BaseSettings]) -> bool:
+    """Whether only the environment can say anything of ``model``, and it says nothing."""
+    sources = model.settings_customise_sources.__func__  # type: ignore[attr-defined]
+    if sources is not Settings.settings_customise_sources.__func__:  # type: ignore[attr-defined]
+        return False
+    if any(model.model_config.get(place) != Settings.model_config.get(place) for place in ("env_file", "secrets_dir")):
+        return False
+    return not Path(ENV_FILE).exists() and _names(model).isdisjoint(name.lower() for name in os.environ)
+
+
+@functools.cache
+def _as_it_is(model: type[SettingsT]) -> SettingsT:
+    """What a model holds that is set nowhere. A start asks for some seventy, and few are set: each is made once."""
+    return model()
+
+
+@functools.cache
+def _names(model: type[BaseSettings]) -> frozenset[str]:
+    """Of the variables that ``model`` reads, in small letters, as pydantic-settings compares them."""
+    return frozenset(name.lower() for name in (*model.model_fields, *variables(model)))
 
 
 def problems_of(model: type[BaseSettings]) -> list[str]:
