@@ -16,7 +16,7 @@ from latchpin_adopt_contextforge.source import parse_source_url, read_source
 from latchpin_testing import samples
 from typer.testing import CliRunner
 
-from tests.adopt_contextforge.test_adoption import THEIR_SECRET, Theirs, seal, seal_headers
+from tests.adopt_contextforge.theirs import THEIR_SECRET, Theirs, seal, seal_headers
 from tests.servers import run_latchpin
 
 NEEDS = ("latchpin_adopt_contextforge", "latchpin_sql_store")

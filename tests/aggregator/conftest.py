@@ -26,7 +26,8 @@ from mcp.server.mcpserver.resolve import Elicit, ListRoots, Resolve, Sample
 from mcp_types import Completion, CompletionArgument, CreateMessageResult, ListRootsResult, SamplingMessage, TextContent
 from pydantic import BaseModel, Field
 
-from tests.api_keys.conftest import HEADER, KEY, start_keyed
+from tests.api_keys.conftest import HEADER, KEY
+from tests.api_keys.keyed_server import start_keyed
 from tests.providers import start_demo_provider, start_fault_switch
 from tests.providers.clients import Age
 from tests.providers.faults import read_ahead

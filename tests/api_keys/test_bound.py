@@ -10,7 +10,7 @@ import pytest
 from latchpin.errors import AuthorizationRequired
 from latchpin.model import Caller, OAuthConfig
 
-from tests.api_keys.conftest import start_keyed
+from tests.api_keys.keyed_server import start_keyed
 from tests.support.gateway_in_process import ALICE, InnerGateway, open_gateway
 
 KEY = "sk-bound"

@@ -10,7 +10,8 @@ import pytest
 
 from tests.aggregator.conftest import connected
 from tests.aggregator.test_both_eras import text_of
-from tests.api_keys.conftest import HEADER, KEY, OTHER, KeyedServer, Message, start_keyed
+from tests.api_keys.conftest import HEADER, KEY, OTHER
+from tests.api_keys.keyed_server import KeyedServer, Message, start_keyed
 from tests.proxy.conftest import ScriptedServer, read, reply
 from tests.support.gateway_process import ADMIN, ALICE, BOB, DeployedGateway
 

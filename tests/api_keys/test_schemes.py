@@ -16,7 +16,7 @@ from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import ApiKeyConfig, Caller, Gateway, StoredToken
 from latchpin_testing import AuthSchemeContract
 
-from tests.api_keys.conftest import KeyedServer, start_keyed
+from tests.api_keys.keyed_server import KeyedServer, start_keyed
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, open_gateway
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.api_keys.conftest import KeyedServer, start_keyed
+from tests.api_keys.keyed_server import KeyedServer, start_keyed
 from tests.browser.appearance import grave_findings, low_contrasts, small_targets, too_wide
 from tests.browser.conftest import card_of, press, press_to_close
 

@@ -9,7 +9,7 @@ import pytest
 from latchpin.contracts import Severity
 from latchpin.model import Caller
 
-from tests.api_keys.conftest import start_keyed
+from tests.api_keys.keyed_server import start_keyed
 from tests.doctor.conftest import not_well, of_check, one
 from tests.doctor.test_healthy import authorize
 from tests.providers import FaultSwitch

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from latchpin_edge.kinds import Kind
 
-from tests.api_keys.conftest import start_keyed
+from tests.api_keys.keyed_server import start_keyed
 from tests.edge.conftest import CALL, TICK, Edge, start_edge
 from tests.servers.processes import DEADLINE
 from tests.support.gateway_process import ALICE
