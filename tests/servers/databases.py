@@ -118,6 +118,12 @@ class PostgresServer:
         self.execute(f'CREATE DATABASE "{name}" STRATEGY FILE_COPY')  # half the work where nothing is synced
         return self.url(name)
 
+    def copy_database(self, source: str, url: str) -> None:
+        """Make the database at ``url`` anew, with all that the one at ``source`` has."""
+        self.drop_database(url)
+        name, template = (each.rpartition("/")[2] for each in (url, source))
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+
     def drop_database(self, url: str) -> None:
         """Remove a database that ``create_database`` made, whoever is still connected."""
         self.execute(f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')

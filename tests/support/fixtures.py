@@ -5,6 +5,7 @@ Imports stand inside the fixtures: a run that asks for none of these needs none 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -108,15 +109,29 @@ async def connected(gateway: InnerGateway, provider: FaultSwitch) -> Connected:
     return await connect(gateway, provider)
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file whose schema is made, to be copied: migrating takes longer than most tests."""
+    from latchpin_sql_store.migrate import upgrade_database
+
+    file = tmp_path_factory.mktemp("migrated") / "latchpin.db"
+    upgrade_database(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def on_backend(backend: GatewayBackend, environment: pytest.MonkeyPatch) -> GatewayBackend:
+def on_backend(
+    backend: GatewayBackend, environment: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> GatewayBackend:
     """Gateways of this test keep everything on ``backend``, whose schema is made."""
     for name, value in backend.environment.items():
         environment.setenv(name, value)
-    if "DATABASE_URL" in backend.environment:
-        from latchpin_sql_store.migrate import upgrade_database
-
-        upgrade_database(backend.environment["DATABASE_URL"])
+    if backend.name == "sqlite":
+        file = backend.environment["DATABASE_URL"].removeprefix("sqlite:///")
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
+    elif backend.name == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        server.copy_database(request.getfixturevalue("postgres_template"), backend.environment["DATABASE_URL"])
     return backend
 
 
@@ -198,6 +213,16 @@ async def caller(demo: DemoProvider, http: httpx.AsyncClient) -> PlainClient:
     await plain.discover()
     (await plain.register()).raise_for_status()
     return plain
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """A database of the server's whose schema is made, to be copied: nobody may be connected to it."""
+    from latchpin_sql_store.migrate import upgrade_database
+
+    url = postgres.create_database()
+    upgrade_database(url)
+    return url
 
 
 @pytest.fixture(scope="session")
