@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,9 +18,10 @@ from latchpin_demo.browser import Browser, Page
 
 from tests.authorization_server.conftest import INITIALIZE
 from tests.providers import FaultSwitch, sign_in
-from tests.servers import latchpin_command, run_latchpin
+from tests.servers import GatewayBackend, latchpin_command, run_latchpin
+from tests.servers.forking import ForkedLatchpin
 from tests.servers.processes import ServerProcess
-from tests.support.gateway_process import ALICE, DeployedGateway
+from tests.support.gateway_process import ALICE, DeployedGateway, deploy_gateway
 
 NEEDS = ("latchpin_authorization_server", "latchpin_proxy", "latchpin_dcr")
 pytestmark = pytest.mark.backends("sqlite")
@@ -50,10 +53,11 @@ class Laptop:
         return sorted((self.folder / "latchpin" / "logins").glob("*"))
 
     @contextmanager
-    def begin(self, *arguments: str) -> Iterator[ServerProcess]:
+    def begin(self, *arguments: str, start: Callable[..., Any] = ForkedLatchpin) -> Iterator[ServerProcess]:
         """Type the command; it waits for its person."""
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.env}
-        with ServerProcess([latchpin_command(), "login", *arguments], env=env, cwd=self.folder) as process:
+        command = [latchpin_command(), "login", *arguments]
+        with ServerProcess(command, env=env, cwd=self.folder, start=start) as process:
             yield process
 
     def run(self, *arguments: str, fails: bool = False) -> tuple[str, str]:
@@ -72,12 +76,31 @@ class Laptop:
         return str(json.loads(file.read_text())[name])
 
 
-@pytest.fixture
-async def laptop(deployed: DeployedGateway, provider: FaultSwitch, tmp_path: Path) -> Laptop:
+async def new_laptop(deployed: DeployedGateway, provider: FaultSwitch, folder: Path) -> Laptop:
     gateway_id = await deployed.add(provider.provider.mcp_url, name="Files")
-    folder = tmp_path / "laptop"
+    folder /= "laptop"
     folder.mkdir()
     return Laptop(folder, f"{deployed.url}/gateways/{gateway_id}/mcp")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
+    """One gateway for all tests: each has a server behind it, and a laptop, of its own."""
+    folder = tmp_path_factory.mktemp("served")
+    settings = {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": f"sqlite:///{folder}/x.db"}
+    with deploy_gateway(GatewayBackend("sqlite", settings, shared=True, label="database"), folder) as started:
+        yield started
+
+
+@pytest.fixture
+def shared(served: DeployedGateway, backend: GatewayBackend) -> DeployedGateway:
+    """That gateway. ``backend`` is empty: asking for it puts the test into the runs with SQLite."""
+    return served
+
+
+@pytest.fixture
+async def laptop(shared: DeployedGateway, provider: FaultSwitch, tmp_path: Path) -> Laptop:
+    return await new_laptop(shared, provider, tmp_path)
 
 
 def url_shown(process: ServerProcess) -> str:
@@ -106,8 +129,8 @@ async def calls(laptop: Laptop, token: str) -> int:
         return (await http.post(laptop.url, json=INITIALIZE, headers=headers)).status_code
 
 
-async def test_by_a_browser_on_the_same_machine(laptop: Laptop, deployed: DeployedGateway):
-    said = await log_in(laptop, deployed)
+async def test_by_a_browser_on_the_same_machine(laptop: Laptop, shared: DeployedGateway):
+    said = await log_in(laptop, shared)
     assert f"Signed in to {laptop.url} as alice@example.com" in said
     token, words = laptop.run("login", "--print-token", laptop.url)
     assert TOKEN.fullmatch(token), token
@@ -122,29 +145,30 @@ async def test_by_a_browser_on_the_same_machine(laptop: Laptop, deployed: Deploy
 
 
 @pytest.mark.needs("latchpin_aggregator")
-@pytest.mark.parametrize(("given", "meant"), [("", "/mcp"), ("/mcp/dev", "/mcp/dev")])
 async def test_for_all_servers_the_gateways_own_address_is_enough(
-    laptop: Laptop, deployed: DeployedGateway, given: str, meant: str
+    deployed: DeployedGateway, provider: FaultSwitch, tmp_path: Path
 ):
+    laptop = await new_laptop(deployed, provider, tmp_path)
     async with deployed.api() as admin:
-        assert (await admin.post("/sets", json={"slug": "dev"})).status_code in {201, 409}
-    with laptop.begin(deployed.url + given) as process:
-        async with deployed.browser() as browser:
-            page = await allow(browser, await browser.open(url_shown(process)))
-        assert page.title == "Signed in", page.text
-        assert process.wait() == 0, process.output
-    assert f"Signed in to {deployed.url}{meant} as alice@example.com" in process.output
-    laptop.url = f"{deployed.url}{meant}"
-    token, _ = laptop.run("login", "--print-token", deployed.url + given)
-    assert await calls(laptop, token) == 200
+        (await admin.post("/sets", json={"slug": "dev"})).raise_for_status()
+    for given, meant in (("", "/mcp"), ("/mcp/dev", "/mcp/dev")):
+        with laptop.begin(deployed.url + given) as process:
+            async with deployed.browser() as browser:
+                page = await allow(browser, await browser.open(url_shown(process)))
+            assert page.title == "Signed in", page.text
+            assert process.wait() == 0, process.output
+        assert f"Signed in to {deployed.url}{meant} as alice@example.com" in process.output
+        laptop.url = f"{deployed.url}{meant}"
+        token, _ = laptop.run("login", "--print-token", deployed.url + given)
+        assert await calls(laptop, token) == 200
 
 
-async def test_by_a_code_and_a_browser_elsewhere(laptop: Laptop, deployed: DeployedGateway):
-    with laptop.begin(laptop.url, "--device") as process:
-        process.wait_for_output(f"{deployed.url}/device in any browser")
+async def test_by_a_code_and_a_browser_elsewhere(laptop: Laptop, shared: DeployedGateway):
+    with laptop.begin(laptop.url, "--device", start=subprocess.Popen) as process:  # as a program is really started
+        process.wait_for_output(f"{shared.url}/device in any browser")
         code = process.wait_until(lambda: next(iter(USER_CODE.findall(process.output)), None))
-        async with deployed.browser() as browser:
-            page = await browser.open(f"{deployed.url}/device")
+        async with shared.browser() as browser:
+            page = await browser.open(f"{shared.url}/device")
             page = await browser.submit(page.form(action="/device"), user_code=code)
             assert "latchpin login on" in page.text
             assert "latchpin-login" in page.text
@@ -153,9 +177,9 @@ async def test_by_a_code_and_a_browser_elsewhere(laptop: Laptop, deployed: Deplo
     assert await calls(laptop, laptop.run("login", "--print-token")[0]) == 200
 
 
-async def test_a_person_who_says_no(laptop: Laptop, deployed: DeployedGateway):
+async def test_a_person_who_says_no(laptop: Laptop, shared: DeployedGateway):
     with laptop.begin(laptop.url) as process:
-        async with deployed.browser() as browser:
+        async with shared.browser() as browser:
             page = await browser.open(url_shown(process))
             page = await browser.submit(page.form(action="/oauth2/decision"), press="deny")
         assert page.title == "Not signed in"
@@ -164,8 +188,8 @@ async def test_a_person_who_says_no(laptop: Laptop, deployed: DeployedGateway):
     assert laptop.files == []
 
 
-async def test_signing_out_ends_it_there_too(laptop: Laptop, deployed: DeployedGateway):
-    await log_in(laptop, deployed)
+async def test_signing_out_ends_it_there_too(laptop: Laptop, shared: DeployedGateway):
+    await log_in(laptop, shared)
     token, _ = laptop.run("login", "--print-token")
     [file] = laptop.files
     held = file.read_text()
@@ -181,7 +205,10 @@ async def test_signing_out_ends_it_there_too(laptop: Laptop, deployed: DeployedG
     assert f"latchpin login {laptop.url}" in words
 
 
-async def test_no_token_is_printed_that_is_not_taken_any_more(laptop: Laptop, deployed: DeployedGateway):
+async def test_no_token_is_printed_that_is_not_taken_any_more_and_a_server_that_is_away_ends_none(
+    deployed: DeployedGateway, provider: FaultSwitch, tmp_path: Path
+):
+    laptop = await new_laptop(deployed, provider, tmp_path)
     await log_in(laptop, deployed)
     token, _ = laptop.run("login", "--print-token")
     async with deployed.api() as administrator:
@@ -193,35 +220,30 @@ async def test_no_token_is_printed_that_is_not_taken_any_more(laptop: Laptop, de
     assert "has ended" in words
     deployed.process.stop()
     assert laptop.run("login", "--print-token")[0] == token  # nobody is there to say otherwise
-
-
-async def test_signing_out_of_a_server_that_is_away_forgets_and_says_so(laptop: Laptop, deployed: DeployedGateway):
-    await log_in(laptop, deployed)
-    deployed.process.stop()
     assert "the server was not told" in laptop.run("logout", fails=True)[1]
     assert laptop.files == []
 
 
-async def test_the_same_client_signs_in_again_unless_it_was_forgotten_there(laptop: Laptop, deployed: DeployedGateway):
-    await log_in(laptop, deployed)
+async def test_the_same_client_signs_in_again_unless_it_was_forgotten_there(laptop: Laptop, shared: DeployedGateway):
+    await log_in(laptop, shared)
     first = laptop.kept("client_id")
-    await log_in(laptop, deployed)
+    await log_in(laptop, shared)
     assert laptop.kept("client_id") == first
     laptop.change(client_id="forgotten")
-    await log_in(laptop, deployed)
+    await log_in(laptop, shared)
     assert laptop.kept("client_id") not in {first, "forgotten"}
 
 
-async def test_where_to_is_said_in_words(laptop: Laptop, deployed: DeployedGateway):
-    assert f"{deployed.url}/gateways/<id>/mcp" in laptop.run("login", f"{deployed.url}/elsewhere", fails=True)[1]
+async def test_where_to_is_said_in_words(laptop: Laptop, shared: DeployedGateway):
+    assert f"{shared.url}/gateways/<id>/mcp" in laptop.run("login", f"{shared.url}/elsewhere", fails=True)[1]
     assert "latchpin login URL" in laptop.run("login", "--print-token", fails=True)[1]
 
 
 @pytest.mark.needs("keyring")
-async def test_tokens_are_in_the_keyring_where_there_is_one(laptop: Laptop, deployed: DeployedGateway):
+async def test_tokens_are_in_the_keyring_where_there_is_one(laptop: Laptop, shared: DeployedGateway):
     (laptop.folder / "file_of_the_keyring.py").write_text(KEYRING)
     laptop.keyring = "file_of_the_keyring.Keyring"
-    assert "in the system's keyring" in await log_in(laptop, deployed)
+    assert "in the system's keyring" in await log_in(laptop, shared)
     [(name, secret)] = json.loads((laptop.folder / "keyring.json").read_text()).items()
     assert name == f"latchpin {laptop.url}"
     [file] = laptop.files
