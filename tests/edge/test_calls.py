@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.edge.conftest import CALL, JSON, Edge
+from tests.edge.conftest import CALL, EDGE_SECRET, JSON, Edge
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
-from tests.proxy.conftest import ScriptedServer, begin, read, reply
+from tests.proxy.conftest import ScriptedServer, begin, read, reply, start_scripted
 from tests.servers.processes import DEADLINE
 from tests.support.gateway_process import ALICE, BOB
 
@@ -21,6 +22,13 @@ ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
 async def answer_json(_scope, receive, send) -> None:
     await read(receive)
     await reply(send, 200, [("content-type", "application/json")], ANSWER)
+
+
+@pytest.fixture(scope="module")
+def plain(edge: Edge) -> Iterator[str]:
+    """A gateway without OAuth, for what only the request decides."""
+    with start_scripted(answer_json) as server:
+        yield asyncio.run(edge.add(server.url, auth_type="none"))
 
 
 def sent(switch: FaultSwitch) -> list[str]:
@@ -245,11 +253,10 @@ async def test_a_cookie_opens_nothing(edge: Edge, scripted: ScriptedServer):
         (CALL + b" " * 100_000, False),
     ],
 )
-async def test_calls_of_tools_that_name_nothing_else_are_native(edge: Edge, body: bytes, native: bool, request):
-    gateway, _ = await open_gateway(edge, request)
-    proxied = await edge.proxied(gateway)
-    await edge.call(gateway, content=body)
-    assert (await edge.proxied(gateway) == proxied) == native
+async def test_calls_of_tools_that_name_nothing_else_are_native(edge: Edge, plain: str, body: bytes, native: bool):
+    proxied = await edge.proxied(plain)
+    await edge.call(plain, content=body)
+    assert (await edge.proxied(plain) == proxied) == native
 
 
 @pytest.mark.parametrize(
@@ -262,27 +269,27 @@ async def test_calls_of_tools_that_name_nothing_else_are_native(edge: Edge, body
         {"authorization": "Basic YTpi"},
     ],
 )
-async def test_a_request_that_says_something_else_of_itself_is_the_proxys(edge: Edge, field, request):
-    gateway, _ = await open_gateway(edge, request)
-    proxied = await edge.proxied(gateway)
-    await edge.call(gateway, **field)
-    assert await edge.proxied(gateway) == proxied + 1
+async def test_a_request_that_says_something_else_of_itself_is_the_proxys(edge: Edge, plain: str, field):
+    proxied = await edge.proxied(plain)
+    await edge.call(plain, **field)
+    assert await edge.proxied(plain) == proxied + 1
 
 
-@pytest.mark.parametrize("query", ["?account=work", "?a=b&accoun%74=work"])
-async def test_a_query_which_may_name_an_account_is_the_proxys(edge: Edge, fault_switch: FaultSwitch, query):
+async def test_a_query_which_may_name_an_account_is_the_proxys(edge: Edge, fault_switch: FaultSwitch):
     gateway = await edge.add(fault_switch.provider.mcp_url, ALICE)
     fault_switch.forget()
     async with edge.client(ALICE) as client:
-        answer = await client.post(f"/gateways/{gateway}/mcp{query}", content=CALL)
-    assert "account=work" in answer.text, "the default account did not serve for the one that was named"
+        for query in ("?account=work", "?a=b&accoun%74=work"):
+            answer = await client.post(f"/gateways/{gateway}/mcp{query}", content=CALL)
+            assert "account=work" in answer.text, "the default account did not serve for the one that was named"
     assert sent(fault_switch) == []
 
 
-async def open_gateway(edge: Edge, request) -> tuple[str, ScriptedServer]:
-    scripted: ScriptedServer = request.getfixturevalue("scripted")
-    scripted.script = answer_json
-    return await edge.add(scripted.url, auth_type="none"), scripted
+async def test_nobody_asks_for_tokens_by_way_of_the_data_plane(edge: Edge, plain: str):
+    async with edge.client() as client:
+        asked = await client.get(f"/edge/token/{plain}", headers={"x-edge-secret": EDGE_SECRET})
+    assert asked.status_code == 404
+    assert (await edge.ask(plain)).status_code == 200, "as one who may ask, it is answered"
 
 
 async def test_a_session_is_its_owners_and_goes_up_by_the_servers_name(edge: Edge, scripted: ScriptedServer):
@@ -303,8 +310,7 @@ async def test_a_session_is_its_owners_and_goes_up_by_the_servers_name(edge: Edg
         assert (refused.status_code, refused.json()["cause"]) == (404, "not-yours")
 
 
-@pytest.mark.parametrize("capability", [{"form": {}}, {"url": {}}, {}])
-async def test_where_a_person_may_be_asked_the_proxy_listens(edge: Edge, scripted: ScriptedServer, capability):
+async def test_where_a_person_may_be_asked_the_proxy_listens(edge: Edge, scripted: ScriptedServer):
     async def script(_scope, receive, send) -> None:
         named = [("mcp-session-id", "session-1")] if scripted.url.endswith("mcp") else []
         await read(receive)
@@ -312,11 +318,12 @@ async def test_where_a_person_may_be_asked_the_proxy_listens(edge: Edge, scripte
 
     scripted.script = script
     gateway = await edge.add(scripted.url, auth_type="none")
-    asking = await begin_session(edge, gateway, {"elicitation": capability})
-    proxied = await edge.proxied(gateway)
-    assert (await edge.call(gateway, mcp_session_id=asking)).status_code == 200
-    assert await edge.proxied(gateway) == proxied + 1
-    assert scripted.arrived[-1].all("mcp-session-id") == ["session-1"]
+    for capability in ({"form": {}}, {"url": {}}, {}):
+        asking = await begin_session(edge, gateway, {"elicitation": capability})
+        proxied = await edge.proxied(gateway)
+        assert (await edge.call(gateway, mcp_session_id=asking)).status_code == 200
+        assert await edge.proxied(gateway) == proxied + 1, capability
+        assert scripted.arrived[-1].all("mcp-session-id") == ["session-1"]
 
 
 async def test_a_server_without_sessions_is_asked_by_the_proxy_for_a_program_that_asks(edge: Edge, scripted):

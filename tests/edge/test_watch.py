@@ -17,7 +17,7 @@ from latchpin_edge.envoy_clusters import clusters
 from latchpin_edge.kinds import Kind
 from latchpin_edge.watching import LINGER, Watch
 
-from tests.edge.conftest import CALL, EDGE_SECRET, TICK, Edge, start_edge, wheel
+from tests.edge.conftest import CALL, EDGE_SECRET, TICK, Edge, wheel
 from tests.edge.test_calls import answer_json
 from tests.edge.test_plan import PLAN
 from tests.proxy.conftest import start_scripted
@@ -132,9 +132,10 @@ async def test_a_data_plane_that_stood_still_meanwhile_reads_all_of_it(edge: Edg
         await edge.until_native(gateway)
 
 
-async def test_nginx_that_cannot_be_told_yet_is_told_later(tmp_path: Path):
+@pytest.mark.parametrize("edge", [Kind.NGINX], indirect=True)
+async def test_nginx_that_cannot_be_told_yet_is_told_later(edge: Edge):
     """While it starts it has read its configuration, and nobody knows yet where it can be told."""
-    with start_edge(tmp_path) as edge, start_scripted(answer_json) as scripted:
+    with start_scripted(answer_json) as scripted:
         await edge.add(scripted.url, auth_type="none")
         pid_file = Path(edge.environment["EDGE_FOLDER"]) / "nginx.pid"
         hidden = pid_file.rename(pid_file.with_suffix(".hidden"))
@@ -172,6 +173,7 @@ async def test_what_is_printed_is_taken_and_what_is_written_is_for_its_owner_alo
             json.loads(printed.stdout)
 
 
+@pytest.mark.parametrize("edge", [Kind.NGINX], indirect=True)
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
