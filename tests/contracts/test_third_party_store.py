@@ -1,6 +1,7 @@
 """The example store, by "somebody else" and installed as a distribution of its own, keeps the contract."""
 
 import ast
+import sqlite3
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -12,6 +13,18 @@ pytestmark = pytest.mark.needs("acme_file_store")
 
 
 class InAFile:
+    @pytest.fixture(autouse=True)
+    def without_waiting_for_the_disk(self, monkeypatch):
+        """No test takes the power away, and some begin more than a thousand transactions."""
+        connect = sqlite3.connect
+
+        def connect_without_sync(*arguments, **options):
+            connection = connect(*arguments, **options)
+            connection.execute("PRAGMA synchronous = OFF")
+            return connection
+
+        monkeypatch.setattr(sqlite3, "connect", connect_without_sync)
+
     @pytest.fixture
     def settings(self, offer, tmp_path):
         return offer.settings(acme_file=tmp_path / "acme.db")
