@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from latchpin.errors import SettingsError
 from latchpin_demo import environment
 from latchpin_demo.browser import Browser
+from latchpin_demo.folder import claim, write_settings
 
 from tests.providers.servers import sign_in
 from tests.servers import Reservation, ServerProcess, latchpin_command
+from tests.servers.forking import ForkedLatchpin
 from tests.servers.gateway import clean_environment
 
 pytestmark = pytest.mark.slow
@@ -61,9 +67,9 @@ def who_am_i() -> str: return "mallory@example.com"
 """
 
 
-def start_demo(folder: Path, *arguments: str, **env: str) -> ServerProcess:
+def start_demo(folder: Path, *arguments: str, start: Callable[..., Any] = ForkedLatchpin, **env: str) -> ServerProcess:
     command = [latchpin_command(), "demo", *arguments]
-    return ServerProcess(command, env=clean_environment(env), cwd=folder)
+    return ServerProcess(command, env=clean_environment(env), cwd=folder, start=start)
 
 
 def run_demo(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
@@ -84,9 +90,19 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
-def test_once_goes_through_every_step(tmp_path: Path) -> None:
+def test_once_goes_through_every_step_beside_another_whose_gateways_end_is_noticed(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=none of the demo's business\n")
-    status, output = run_demo(tmp_path, "--once", DATABASE_URL="sqlite:////nowhere/else.db", WORKERS="7")
+    elsewhere = tmp_path / "another"
+    elsewhere.mkdir()
+    with Reservation() as reserved, start_demo(elsewhere, "--port", str(reserved.port)) as another:
+        another.wait_for_output("Ctrl-C stops it.", timeout=180)
+        status, output = run_demo(tmp_path, "--once", DATABASE_URL="sqlite:////nowhere/else.db", WORKERS="7")
+        [gateway] = children_of(another.pid)
+        os.kill(gateway, signal.SIGKILL)
+        assert another.wait(timeout=60) == 1
+    assert "failed Keep the gateway running" in another.output
+    assert "exit code -9" in another.output
+
     assert status == 0, output
     assert steps_in(output) == STEPS
     assert re.search(
@@ -94,13 +110,11 @@ def test_once_goes_through_every_step(tmp_path: Path) -> None:
     )
     assert re.search(r"Call the tool who_am_i +\d+ ms  alice@example.com\n", output)
     assert "The demo works. A client that knew one URL got in, and reached 4 tools with the user's own token." in output
-    assert {path.name for path in tmp_path.iterdir()} == {".env", ".latchpin-demo"}
+    assert {path.name for path in tmp_path.iterdir()} == {".env", ".latchpin-demo", "another"}
     with sqlite3.connect(tmp_path / ".latchpin-demo" / "mcp.db") as database:
         users = database.execute("SELECT app_user_email FROM oauth_tokens").fetchall()
     database.close()
     assert users == [("alice@example.com",)]
-    again, output = run_demo(tmp_path, "--once")
-    assert again == 0, output
 
 
 @pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
@@ -130,8 +144,16 @@ def test_once_names_the_step_that_failed(tmp_path: Path, fault: str, step: str, 
 
 
 @pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
-async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browser: Browser) -> None:
-    with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as process:
+async def test_a_person_clicks_through_alone_in_the_folder_of_an_earlier_demo_and_presses_ctrl_c(
+    tmp_path: Path, browser: Browser
+) -> None:
+    with claim(tmp_path / ".latchpin-demo") as earlier:
+        write_settings(earlier, {"PORT": "1"})
+        (earlier / "mcp.db").write_text("left there")
+    with (
+        Reservation() as reserved,
+        start_demo(tmp_path, "--port", str(reserved.port), start=subprocess.Popen) as process,
+    ):
         process.wait_for_output("Ctrl-C stops it.", timeout=180)
         link = re.search(r"http://localhost:\d+/login\?token=\S+", process.output)
         assert link is not None
@@ -149,6 +171,10 @@ async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browse
         page = await browser.submit(page.form(action="/oauth/fetch-tools/"))
         assert "Successfully fetched and created 3 tools" in page.text
 
+        status, output = await asyncio.to_thread(run_demo, tmp_path, "--once")
+        assert (status, "failed Prepare the demo's folder" in output) == (1, True)
+        assert "Another demo is running in" in output
+
         children = children_of(process.pid)
         assert children
         process.send(signal.SIGINT)
@@ -157,30 +183,6 @@ async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browse
         assert not [pid for pid in children if is_running(pid)]
         with socket.create_server(("127.0.0.1", reserved.port)):  # nobody listens there any more
             pass
-
-
-@pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
-def test_the_gateways_end_is_noticed(tmp_path: Path) -> None:
-    with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as process:
-        process.wait_for_output("Ctrl-C stops it.", timeout=180)
-        [gateway] = children_of(process.pid)
-        os.kill(gateway, signal.SIGKILL)
-        assert process.wait(timeout=60) == 1
-        assert "failed Keep the gateway running" in process.output
-        assert "exit code -9" in process.output
-
-
-@pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
-def test_a_folder_has_one_demo_at_a_time(tmp_path: Path) -> None:
-    with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as first:
-        first.wait_for_output("Ctrl-C stops it.", timeout=180)
-        status, output = run_demo(tmp_path, "--once")
-        assert (status, "failed Prepare the demo's folder" in output) == (1, True)
-        assert "Another demo is running in" in output
-        other, output = run_demo(tmp_path, "--once", "--folder", "another")
-        assert other == 0, output
-        assert first.stop() == 0  # by SIGTERM
-        assert first.output.endswith("Stopped.\n")
 
 
 def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
