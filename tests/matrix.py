@@ -21,7 +21,7 @@ from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / ".tox" / "results"
-AT_ONCE = str(min((os.cpu_count() or 1) + 2, 4))  # two more than cores: much of the time tests wait for servers
+AT_ONCE = str(min((os.cpu_count() or 1) + 3, 5))  # three more than cores: much of the time tests wait for servers
 
 
 @dataclass
