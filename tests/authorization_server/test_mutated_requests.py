@@ -1,4 +1,4 @@
-"""Four thousand requests that are almost right: none is answered as if the server were at fault."""
+"""Ten thousand requests that are almost right: none is answered as if the server were at fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from latchpin_demo.browser import Browser
 from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
-MANY = 4_000  # 500 of each kind
+MANY = 10_000
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 SEED = 9207
 

@@ -1,4 +1,4 @@
-"""The commands beside a gateway that serves: many gateways, exit codes, what is printed, and two at the same time."""
+"""The commands beside a gateway that serves: 200 gateways, exit codes, what is printed, and two at the same time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers import latchpin_command, run_latchpin
 from tests.servers.gateway import clean_environment
 from tests.support.gateway_in_process import SECRET
 
-MANY = 40
+MANY = 200
 HIDDEN = "the-secret-that-nobody-may-see-anywhere-0123456789"
 Latchpin = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -55,7 +55,7 @@ def many(count: int = MANY) -> str:
     return "gateways:\n" + "".join(entries)
 
 
-def test_many_gateways_twice_are_the_same_and_a_wrong_file_changes_nothing(latchpin: Latchpin, tmp_path: Path):
+def test_200_gateways_twice_are_the_same_and_a_wrong_file_changes_nothing(latchpin: Latchpin, tmp_path: Path):
     file = tmp_path / "all.yaml"
     file.write_text(many())
     assert f"{MANY} to add" in latchpin("apply", "-f", "all.yaml", "--dry-run").stderr
@@ -69,10 +69,10 @@ def test_many_gateways_twice_are_the_same_and_a_wrong_file_changes_nothing(latch
     before = latchpin("gateways", "list", "--json").stdout
 
     lines = many().splitlines()
-    lines[4 * 30 + 2] = "    ulr: https://mcp.example.com/30"
+    lines[4 * 150 + 2] = "    ulr: https://mcp.example.com/150"
     file.write_text("\n".join(lines))
     wrong = latchpin("apply", "-f", "all.yaml", code=2)
-    assert "all.yaml:123:5: gateways.server-030.ulr is not a key; did you mean url?" in wrong.stderr
+    assert "all.yaml:603:5: gateways.server-150.ulr is not a key; did you mean url?" in wrong.stderr
     assert latchpin("diff", "-f", "all.yaml", code=2).stderr == wrong.stderr
     assert latchpin("gateways", "list", "--json").stdout == before
 
