@@ -315,13 +315,33 @@ def _wait_to_be_spawned(channel: socket.socket) -> None:
     exec(request["code"], {})
 
 
+def _end(code: str | int | None) -> None:
+    """End as an interpreter does, but leave it to the system to take back the memory.
+
+    A copy shares what was imported with the process that it comes of: to free each object would copy all of it first.
+    """
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code or 0)
+
+
 def _tell(answer: int, number: int) -> None:
     os.write(answer, array.array(_NUMBER, [number]).tobytes())
 
 
 if __name__ == "__main__":
     _import_all()
-    _wait_for_a_start(socket.socket(fileno=int(sys.argv[1])))
-    from latchpin.commands.main import main
+    try:
+        _wait_for_a_start(socket.socket(fileno=int(sys.argv[1])))
+        from latchpin.commands.main import main
 
-    main()
+        main()
+    except SystemExit as exc:
+        _end(exc.code)
+    _end(None)
