@@ -103,7 +103,8 @@ def serve_contextforge(folder: Path, **settings: str) -> Iterator[ContextForge]:
         env |= {"HOME": str(folder), "PATH": os.environ["PATH"]} | settings
         started = [str(command), "--host", "127.0.0.1", "--port", str(reservation.port)]
         with ServerProcess(started, env=env, cwd=folder) as process:
-            process.wait_until(lambda: _answers(origin), tick=0.2, timeout=120)
+            # Its migrations make some hundred indexes, one by one: minutes where other work shares the cores.
+            process.wait_until(lambda: _answers(origin), tick=0.2, timeout=600)
             yield ContextForge(origin, process.pid)
 
 
