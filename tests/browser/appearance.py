@@ -184,7 +184,8 @@ ON_A_DESK, ON_A_PHONE = {"width": 1280, "height": 800}, {"width": 390, "height":
 
 
 def faults(page: Page) -> list[str]:
-    """What somebody would stumble over: wide or on a phone, in light or dark. The page stays as it was.
+    """What somebody would stumble over: wide or on a phone, in light or dark. The page keeps its size, and goes back to
+    the system's colours.
 
     axe sees it twice, wide in light and narrow in dark: each width and each set of colours once.
     """

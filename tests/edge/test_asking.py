@@ -111,7 +111,6 @@ async def test_a_token_is_not_given_for_a_url_that_was_read_before_it():
         await question._grant(Admitted(caller, before, None, asks_nothing=True))
 
 
-@with_nginx
 async def test_with_a_wrong_secret_calls_go_by_the_proxy_and_the_log_says_so(edge: Edge, scripted: ScriptedServer):
     scripted.script = answer_json
     gateway = await edge.add(scripted.url, auth_type="none")

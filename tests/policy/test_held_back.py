@@ -333,7 +333,8 @@ async def test_no_way_of_writing_a_list_shows_it(place: Place, server: Recorded,
     server.events = shape == "events"
     await rules(place[0], {"effect": "deny", "tools": "delete_note"})
     async with at_its_own(place) as program:
-        for written_so, server.wraps in LISTS.items():
+        for written_so, wraps in LISTS.items():
+            server.wraps = wraps
             message, headers = program.message("tools/list")
             if shape == "resumed":
                 resuming = {"last-event-id": "1", "accept": "text/event-stream"}

@@ -126,7 +126,7 @@ def _loaded(points: Callable[..., Iterable[EntryPoint]], folders: tuple[str, ...
         folders: where it looks; a test may have put a plugin of its own into one more.
     """
     found = Plugins(points(group="latchpin"))
-    found.faults(())
+    found.faults(())  # each gateway asks for some of these again, and they are kept
     return found
 
 

@@ -23,9 +23,9 @@ def finder(
     by_name = {name: place for place, names in places.items() for name in names}
 
     def find(name: str) -> Any:  # noqa: ANN401  a module's attributes are anything
-        if name not in by_name and otherwise is not None:
-            return otherwise(name)
         if name not in by_name:
+            if otherwise is not None:
+                return otherwise(name)
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         value = getattr(import_module(by_name[name]), name)
         setattr(sys.modules[module], name, value)
