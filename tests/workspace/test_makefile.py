@@ -96,21 +96,42 @@ def test_without_a_target_it_lists_them(prepared: Path):
     assert {"demo", "dev", "serve", "test", "check", "lint"} <= listed
 
 
+def path_of(folder: Path, pythons: dict[str, str]) -> str:
+    """A path of folders, each with one Python: a name such as ``first/python3.12``, and what it does when it is run."""
+    for name, script in pythons.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    folders = dict.fromkeys(str((folder / name).parent) for name in pythons)
+    return ":".join([*folders, "/usr/bin", "/bin"])
+
+
+def taken(checkout: Path, path: str) -> str:
+    """The Python that makes the environment."""
+    (line,) = (
+        line for line in make(checkout, "--dry-run", "setup", path=path).stdout.splitlines() if " -m venv " in line
+    )
+    return line.partition(" -m venv ")[0].rpartition("/programs/")[2]
+
+
 def test_it_takes_the_newest_python_that_runs_and_is_new_enough(checkout: Path, tmp_path: Path):
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    log = tmp_path / "log"
-    scripts = {
-        "python3.13": "exit 127",  # a shim without a version behind it
-        "python3.12": f"echo 3.12 >>{log}",
-        "python3.11": f"echo 3.11 >>{log}; exit 1",
-        "python3": f"echo 3 >>{log}; exit 1",
+    programs = {
+        "one/python3.13": "exit 127",  # a shim without a version behind it
+        "one/python3.12": "echo 12",
+        "one/python3.11": "echo 1",
+        "one/python3": "echo 1",
     }
-    for name, script in scripts.items():
-        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
-        (programs / name).chmod(0o755)
-    make(checkout, "--dry-run", "setup", path=f"{programs}:/usr/bin:/bin")
-    assert set(log.read_text().split()) == {"3.12"}
+    assert taken(checkout, path_of(tmp_path / "programs", programs)) == "one/python3.12"
+
+
+def test_it_takes_the_fastest_of_one_name_and_else_the_first(checkout: Path, tmp_path: Path):
+    programs = {
+        "slow/python3.13": "echo 31",
+        "broken/python3.13": "echo 2; exit 1",
+        "fast/python3.13": "echo 9",
+        "as fast/python3.13": "echo 9",
+    }
+    assert taken(checkout, path_of(tmp_path / "programs", programs)) == "fast/python3.13"
 
 
 def test_without_a_python_it_says_what_is_needed(checkout: Path):
