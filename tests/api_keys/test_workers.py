@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.aggregator.test_workers import one_connection_to_each
 from tests.api_keys.conftest import HEADER, KEY, OTHER
 from tests.api_keys.keyed_server import start_keyed
 from tests.api_keys.test_keys import CALL, JSON
 from tests.servers import GatewayBackend, run_latchpin
-from tests.support.gateway_process import ALICE, DeployedGateway, settings_of, start_pair
+from tests.support.gateway_process import ALICE, DeployedGateway, one_connection_to_each, settings_of, start_pair
 
 NEEDS = ("latchpin_admin_cli",)
 

@@ -23,11 +23,10 @@ from mcp.shared.exceptions import MCPError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from tests.aggregator.conftest import AGES, Program, start_gateway, start_server
-from tests.aggregator.test_workers import one_connection_to_each
 from tests.providers.clients import Age
 from tests.proxy.conftest import read, reply
 from tests.servers import GatewayBackend, run_latchpin, serve_asgi
-from tests.support.gateway_process import ALICE, DeployedGateway, settings_of, start_pair
+from tests.support.gateway_process import ALICE, DeployedGateway, one_connection_to_each, settings_of, start_pair
 
 NEEDS = ("latchpin_aggregator", "latchpin_audit", "latchpin_dcr", "latchpin_memory_store", "latchpin_proxy")
 

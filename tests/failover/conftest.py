@@ -27,7 +27,8 @@ WORKERS = 2
 FLOWS = 50
 CALLERS = 5
 """Of each person with a token, at the same moment: they share one refresh."""
-PATIENCE = 60
+PATIENCE = 300
+"""Seconds until something is taken for stuck."""
 PAUSE = 0.1
 """Seconds before what was refused is asked again; Retry-After says more, for the sake of the machine."""
 

@@ -55,9 +55,9 @@ async def test_a_server_that_may_only_be_read_any_more_is_left(pair):
     pending = [samples.pending_authorization(MovedClock()()) for _ in range(2)]
     async with opened(url) as (states, _):
         await states.put(pending[0])
+        # Before the promotion: a write of the primary would wait for a standby that copies nothing any more.
+        primary.reconfigure("default_transaction_read_only", "on")
         await asyncio.to_thread(standby.promote)
-        primary.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-        primary.execute("SELECT pg_reload_conf()")
         for _ in range(2):
             try:
                 await states.put(pending[1])

@@ -15,7 +15,9 @@ from tests.servers.processes import HOST, Reservation, ServerProcess
 
 PRIMARIES = 3
 SLOTS = 16_384
-DEADLINE = 60
+NOTICED, TRUSTED = 1_500, 15_000
+"""Milliseconds without an answer after which the others take a server for gone: while one is, and otherwise."""
+DEADLINE = 300
 """Seconds that it may take to agree on something, on a busy machine."""
 
 
@@ -33,7 +35,7 @@ class Node:
         self.port, self.bus = (stack.enter_context(Reservation()).port for _ in range(2))
         options = ["--port", str(self.port), "--cluster-port", str(self.bus), "--bind", HOST, "--dir", str(folder)]
         options += ["--cluster-enabled", "yes", "--cluster-config-file", f"{self.port}.conf", "--save", ""]
-        options += ["--cluster-node-timeout", "1500", "--cluster-replica-validity-factor", "0"]
+        options += ["--cluster-node-timeout", str(NOTICED), "--cluster-replica-validity-factor", "0"]
         options += ["--dbfilename", f"{self.port}.rdb", "--repl-diskless-sync-delay", "0"]
         self._command, self._folder, self._stack = [str(valkey_binary()), *options], folder, stack
         self.start()
@@ -107,8 +109,10 @@ class ValkeyCluster:
     def lose(self, slot: int) -> Node:
         """Kill the server that has a slot, and return when another one has it; give the one killed."""
         victim = self.owner(slot)
+        self._give_up_after(NOTICED)
         victim.kill()
         wait_until(lambda: self.owner(slot) is not victim)
+        self._give_up_after(TRUSTED)
         return victim
 
     def primaries(self) -> list[Node]:
@@ -150,6 +154,13 @@ class ValkeyCluster:
         for replica in self.nodes[PRIMARIES:]:
             wait_until(lambda replica=replica: replica.facts("INFO", "replication").get("master_link_status") == "up")
         wait_until(lambda: all(_knows_all(node) for node in self.nodes))
+        self._give_up_after(TRUSTED)
+
+    def _give_up_after(self, milliseconds: int) -> None:
+        """Nobody may take over from a server that is only slow, as each is on a busy machine."""
+        for node in self.nodes:
+            if node.process.returncode is None:
+                node.ask("CONFIG", "SET", "cluster-node-timeout", milliseconds)
 
 
 def _knows_all(node: Node) -> bool:

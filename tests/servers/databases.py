@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,6 +124,13 @@ class PostgresServer:
         self.drop_database(url)
         name, template = (each.rpartition("/")[2] for each in (url, source))
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+
+    def reconfigure(self, setting: str, value: str) -> None:
+        """Change a setting for all sessions, and return when a new one has it: the server reads it in its own time."""
+        self.execute(f"ALTER SYSTEM SET {setting} = '{value}'")
+        self.execute("SELECT pg_reload_conf()")
+        while self.execute(f"SHOW {setting}") != [(value,)]:
+            time.sleep(0.01)
 
     def drop_database(self, url: str) -> None:
         """Remove a database that ``create_database`` made, whoever is still connected."""
@@ -391,8 +399,7 @@ class StandbyServer(PostgresServer):
         self._primary = primary
         super().__init__()
         self.password = primary.password
-        primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
-        primary.execute("SELECT pg_reload_conf()")
+        primary.reconfigure("synchronous_standby_names", "*")
         primary.execute("ALTER ROLE postgres SET synchronous_commit = remote_write")
 
     def promote(self) -> None:

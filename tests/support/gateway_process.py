@@ -142,19 +142,27 @@ def start_pair(backend: GatewayBackend, folder: Path, **settings: str) -> Iterat
 
 
 @contextlib.asynccontextmanager
-async def one_browser_on_each(deployed: DeployedGateway) -> AsyncIterator[tuple[Browser, Browser, str, str]]:
-    """Two kept-alive connections of one person, to different workers, and the workers' instance ids."""
+async def _one_kept_with_each(url: str, headers: Mapping[str, str]) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    """Two clients by the instance id of the worker that answers; their connections stay, however long they are idle."""
+    limits = httpx.Limits(keepalive_expiry=None)
+    found: dict[str, httpx.AsyncClient] = {}
     async with contextlib.AsyncExitStack() as stack:
-        found: dict[str, httpx.AsyncClient] = {}
         async with asyncio.timeout(PATIENCE):
             while len(found) < 2:
-                client = httpx.AsyncClient(headers={USER_HEADER: ALICE}, trust_env=False, timeout=60)
-                instance = (await client.get(f"{deployed.url}/ready")).json()["instance"]
+                client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=PATIENCE, limits=limits)
+                instance = (await client.get(f"{url}/ready")).json()["instance"]
                 if instance in found:
                     await client.aclose()
                     continue
                 found[instance] = client
                 stack.push_async_callback(client.aclose)
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def one_browser_on_each(deployed: DeployedGateway) -> AsyncIterator[tuple[Browser, Browser, str, str]]:
+    """Two kept-alive connections of one person, to different workers, and the workers' instance ids."""
+    async with _one_kept_with_each(deployed.url, {USER_HEADER: ALICE}) as found:
         (one, first), (two, second) = found.items()
         yield Browser(first), Browser(second), one, two
 
@@ -164,17 +172,8 @@ async def one_connection_to_each(
     pair: DeployedGateway, bearer: str | None = None
 ) -> AsyncIterator[list[httpx.AsyncClient]]:
     """Two kept-alive connections of Alice's programs, to different workers."""
-    found: dict[str, httpx.AsyncClient] = {}
     headers = {"Authorization": f"Bearer {bearer or pair.bearer(ALICE)}"}
-    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(PATIENCE):
-        while len(found) < 2:
-            client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=60)
-            instance = (await client.get(f"{pair.url}/ready")).json()["instance"]
-            if instance in found:
-                await client.aclose()
-                continue
-            found[instance] = client
-            stack.push_async_callback(client.aclose)
+    async with _one_kept_with_each(pair.url, headers) as found:
         yield [found[instance] for instance in sorted(found)]
 
 
