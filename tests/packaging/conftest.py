@@ -40,7 +40,8 @@ def build(project: Path, unpacked: Path, folder: Path) -> None:
     """Do what ``uv build`` does for what names hatchling, but in this process and not in a fresh environment."""
     (sdist,) = SdistBuilder(str(project)).build(directory=str(folder), versions=["standard"])
     with tarfile.open(sdist) as archive:
-        archive.extractall(unpacked, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # CPython before 3.11.4 has none
+        archive.extractall(unpacked)
     source = unpacked / Path(sdist).name.removesuffix(".tar.gz")
     assert list(WheelBuilder(str(source)).build(directory=str(folder), versions=["standard"]))
 

@@ -22,7 +22,7 @@ _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"  # noqa: S105  the RFC's word for a wo
 _NAME = rf"(?:({_TOKEN})\s*=|({METADATA})\s*:)\s*"
 # After the end of a quoted text: a separator, the next parameter or the next challenge. Other quotes are of the text.
 _AFTER = rf"""\s*(?:[,;]|$)|\s+{_TOKEN}\s*=|{_TOKEN}\s*=\s*["']|\s+(?i:{"|".join(sorted(_KNOWN_SCHEMES))})\s"""
-_QUOTED = rf'"((?:[^"\\]|\\.|(?<!=)"(?!{_AFTER}))*+)"(?={_AFTER})'
+_QUOTED = rf'"((?:[^"\\]|\\.|(?<!=)"(?!{_AFTER}))*)"(?={_AFTER})'  # possessive, CPython before 3.11.5 fails
 _SINGLE = rf"'([^']*)'(?={_AFTER})"
 _PARAMETER = re.compile(rf"""{_NAME}(?:{_QUOTED}|{_SINGLE}|"?([^\s,;"]*))""", re.DOTALL)
 _SCHEME = re.compile(rf"({_TOKEN}):?(?:[ \t]+|(?=,)|$)")

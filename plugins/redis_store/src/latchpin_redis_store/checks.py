@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from shlex import quote
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.errors import BackendUnavailable
@@ -23,6 +23,7 @@ from latchpin_redis_store.client import open_client
 from latchpin_redis_store.cluster import CLUSTER_SCHEMES, parse_cluster
 from latchpin_redis_store.cluster_checks import check_cluster
 from latchpin_redis_store.eviction import KEEP_REMEDY
+from latchpin_redis_store.hosts import split_url
 from latchpin_redis_store.sentinel import SCHEMES
 from latchpin_redis_store.settings import RedisSettings
 from latchpin_redis_store.states import PREFIX
@@ -86,7 +87,7 @@ async def _look(client: Redis, context: CheckContext) -> list[Finding]:
 
 def _failover(settings: RedisSettings) -> list[Finding]:
     """Whether a write that was confirmed may be forgotten when a replica takes over."""
-    scheme = urlsplit(settings.redis_url).scheme
+    scheme = split_url(settings.redis_url).scheme
     if scheme not in {*SCHEMES, *CLUSTER_SCHEMES} or settings.redis_wait_replicas:
         return []
     return [
@@ -250,7 +251,7 @@ def _there(command: str, url: str) -> str:
     """The same command at the server of ``url``, wherever that is; a password is asked for and not shown."""
     if not command.startswith(CLI):
         return command
-    parts, words = urlsplit(url), command.removeprefix(CLI)
+    parts, words = split_url(url), command.removeprefix(CLI)
     user = quote(unquote(parts.username or "default"))
     if USER in words:  # an administrator of Redis types this one, whose name is not known
         return f"{CLI}{_server(parts)}{words.replace(USER, user)}"

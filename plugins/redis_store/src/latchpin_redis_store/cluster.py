@@ -6,9 +6,9 @@ The servers named are asked which others there are: one that answers is enough. 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
-from latchpin_redis_store.hosts import Place, split_hosts
+from latchpin_redis_store.hosts import Place, split_hosts, split_url
 
 __all__ = ["CLUSTER_SCHEMES", "Cluster", "parse_cluster"]
 
@@ -36,7 +36,7 @@ def parse_cluster(url: str) -> Cluster | None:
     Raises:
         ValueError: it does not say which servers, or names a database; its text holds nothing of the URL.
     """
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.scheme not in CLUSTER_SCHEMES:
         return None
     if parts.path not in {"", "/", "/0"}:

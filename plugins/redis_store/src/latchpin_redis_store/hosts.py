@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["Place", "split_hosts"]
+__all__ = ["Place", "split_hosts", "split_url"]
 
 Place: TypeAlias = tuple[str, int]
 """A server: its host and port."""
+_URL = re.compile(
+    r"(?P<scheme>[^:/?#]+):(?://(?P<netloc>[^/?#]*))?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
+)
+
+
+def split_url(url: str) -> SplitResult:
+    """Take a URL apart (RFC 3986 appendix B). Newer CPython's ``urlsplit`` refuses an IPv6 address beside other hosts.
+
+    Raises:
+        ValueError: it is no URL; the text of the error holds nothing of it.
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise ValueError("it is no URL")
+    parts = found.groupdict(default="")
+    return SplitResult(parts.pop("scheme").lower(), **parts)
 
 
 def split_hosts(text: str, default_port: int) -> tuple[Place, ...]:

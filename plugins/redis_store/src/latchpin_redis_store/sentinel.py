@@ -6,9 +6,9 @@ The Sentinels say which server of that name is the primary now. The user name an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
-from latchpin_redis_store.hosts import split_hosts
+from latchpin_redis_store.hosts import split_hosts, split_url
 
 __all__ = ["SCHEMES", "Sentinels", "parse_sentinels"]
 
@@ -38,7 +38,7 @@ def parse_sentinels(url: str) -> Sentinels | None:
     Raises:
         ValueError: it does not say which Sentinels, or which name; its text holds nothing of the URL.
     """
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.scheme not in SCHEMES:
         return None
     login, at, hosts = parts.netloc.rpartition("@")
