@@ -13,9 +13,10 @@ from latchpin.activity.activity import Activity
 from latchpin.assembly.assembling import assemble
 from latchpin.commands.command_line import build
 from latchpin.errors import BackendUnavailable, PluginError
-from latchpin.plugins.hookspecs import CHECKS, HOOKS, ROUTES
+from latchpin.plugins.hookspecs import CHECKS, HOOKS, ROUTES, Hook
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.rules import misfit
+from latchpin.sdk import hooks
 from latchpin.serving.serve import require_servable
 from latchpin.settings.core import CoreSettings
 from typer.testing import CliRunner
@@ -487,3 +488,11 @@ def test_every_hook_has_its_rule():
     """What none of them takes is refused by each."""
     assert CHECKS in HOOKS
     assert [hook.name for hook in HOOKS if misfit(hook, object()) is None] == []
+
+
+def test_every_hook_is_published_as_a_typed_value():
+    """And told of where they are listed."""
+    published = {name: value for name, value in vars(hooks).items() if isinstance(value, Hook)}
+    assert {hook.name for hook in published.values()} == {hook.name for hook in HOOKS}
+    assert set(published) <= set(hooks.__all__)
+    assert [name for name in published if f"``{name}``" not in str(hooks.__doc__)] == []

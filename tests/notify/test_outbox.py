@@ -6,7 +6,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from latchpin_attention.outbox import Entry, Moot, Outbox, Undelivered, outbox_spec
+from latchpin.model import Document, index_time
+from latchpin_attention.outbox import AT_ONCE, Entry, Moot, Outbox, Undelivered, outbox_spec
 
 from tests.support.gateway_in_process import InnerGateway
 
@@ -162,3 +163,37 @@ async def test_who_was_too_slow_writes_nothing_over_what_another_did(outbox: Out
     found = await outbox.get("one")
     assert found is not None
     assert (found.state, found.tries) == ("done", 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"body": [], "state": "waiting", "tries": 0, "reason": "", "at": "2026-01-01T00:00:00+00:00", "due_at": None},
+        {"body": {}, "state": "odd", "tries": 0, "reason": "", "at": "2026-01-01T00:00:00+00:00", "due_at": None},
+        {"body": {}, "state": "waiting", "tries": "x", "reason": "", "at": "2026-01-01T00:00:00+00:00", "due_at": None},
+        {"body": {}, "state": "waiting", "tries": 0, "reason": "", "at": "yesterday", "due_at": None},
+        {"body": {}, "state": "waiting", "tries": 0, "reason": "", "at": 5, "due_at": None},
+    ],
+    ids=["empty", "no object", "another state", "no number", "no time", "a number for a time"],
+)
+async def test_what_cannot_be_read_holds_up_no_other_and_stays_as_it_is(outbox: Outbox, gateway, caplog, body):
+    documents = gateway.application.services.context.collection(SPEC)
+    due = index_time(gateway.clock())
+    for number in range(AT_ONCE):  # each of the hands meets one
+        await documents.put(
+            Document(f"a mangled {number}", body, {"state": "dead" if number else "waiting", "due": due})
+        )
+    await outbox.put("one", {})
+    assert [each.id for each in await outbox.list("waiting")] == ["one"]
+    assert await outbox.list("dead") == []
+    assert await outbox.get("a mangled 0") is None
+    assert not await outbox.revive("a mangled 0")
+    assert await outbox.work_off(take) == 1
+    assert "The entry a mangled 0 of an outbox cannot be read" in caplog.text
+    caplog.clear()
+    assert await outbox.work_off(take) == 0
+    assert caplog.text == "", "it is told once"
+    kept = await documents.get("a mangled 0")
+    assert kept is not None
+    assert kept.body == body

@@ -143,3 +143,12 @@ async def test_of_many_the_newest_are_shown_and_all_are_tried_again(gateway: Inn
         assert "entry-entry-0" not in admin.page
         await admin.send(f"{MAIL}/retry")
     assert await states(outbox) == ([], ["entry-0", "entry-1", "entry-2"])
+
+
+@pytest.mark.parametrize("path", [MAIL, WEBHOOKS])
+async def test_an_entry_that_does_not_say_for_whom_it_was_is_shown_all_the_same(gateway: InnerGateway, path: str):
+    opened: Callable[..., Outbox] = open_mail if path == MAIL else open_webhooks
+    await give_up(opened(gateway.application.services.context), one={})
+    async with BrowserUser.visiting(gateway, ADMIN) as admin:
+        assert (await admin.open(path)).status_code == 200
+        assert "no <b>mailbox</b> for one" in admin.text

@@ -10,16 +10,17 @@ For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``KEY_WRAPPER``, 
 ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization
 servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For MCP servers without
 OAuth: ``AUTH_SCHEMES``. For people: ``IDENTITY``, ``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they
-may use: ``TOOL_GATES`` and ``SCOPE_CEILINGS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and
-``BACKGROUND_TASKS``. For MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES``,
-``NAVIGATION``, ``ENTRY_NOTES`` and ``CONNECTION_NOTES``. For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For
-doctor: ``CHECKS``.
+may use: ``TOOL_GATES`` and ``SCOPE_CEILINGS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS``,
+``CALL_OBSERVERS``, ``CONNECTION_OBSERVERS``, ``GAUGES`` and ``BACKGROUND_TASKS``. For MCP clients:
+``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES``, ``NAVIGATION``, ``ENTRY_NOTES`` and
+``CONNECTION_NOTES``. For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For doctor: ``CHECKS``.
 ``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
 """
 
 from latchpin.plugins.hookspecs import (
     AUTH_SCHEMES,
     BACKGROUND_TASKS,
+    CALL_OBSERVERS,
     CHECKS,
     CIPHER,
     CLIENT_AUTHENTICATIONS,
@@ -27,8 +28,10 @@ from latchpin.plugins.hookspecs import (
     COMMANDS,
     CONFIGURATION_KINDS,
     CONNECTION_NOTES,
+    CONNECTION_OBSERVERS,
     ENTRY_NOTES,
     EVENT_LISTENERS,
+    GAUGES,
     GRANTS,
     GROUPS,
     HOOKS,
@@ -61,6 +64,7 @@ from latchpin.plugins.hookspecs import (
 __all__ = [
     "AUTH_SCHEMES",
     "BACKGROUND_TASKS",
+    "CALL_OBSERVERS",
     "CHECKS",
     "CIPHER",
     "CLIENT_AUTHENTICATIONS",
@@ -68,8 +72,10 @@ __all__ = [
     "COMMANDS",
     "CONFIGURATION_KINDS",
     "CONNECTION_NOTES",
+    "CONNECTION_OBSERVERS",
     "ENTRY_NOTES",
     "EVENT_LISTENERS",
+    "GAUGES",
     "GRANTS",
     "GROUPS",
     "HOOKS",

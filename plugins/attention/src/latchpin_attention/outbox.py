@@ -3,7 +3,7 @@
 A worker that delivers an entry first claims it: one compare and swap that moves its next try behind the time that one
 try may take. So of several workers one delivers it, and what a dead one had claimed comes due again. It is delivered
 at least once: who died between delivering and noting that delivers again, under the same id. An entry has an end: it
-is delivered, or dead and listed.
+is delivered, or dead and listed. One that cannot be read holds up no other: it is put aside as it is.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from latchpin.contracts import Clock, Collection
 from latchpin.errors import LatchpinError, RecordConflict
@@ -30,7 +31,10 @@ State = Literal["waiting", "done", "moot", "dead"]
 AT_ONCE = 8
 """Deliveries under way at one worker."""
 _PAGE = 500
+_ASIDE = "unreadable"
+"""In place of a state, in the index alone: what such an entry says stays."""
 _LONGEST_REASON = 300
+_NAMES = ("body", "state", "tries", "reason", "at", "due_at")
 
 
 def outbox_spec(name: str) -> CollectionSpec:
@@ -81,6 +85,10 @@ class Entry:
 
 
 Deliver = Callable[[Entry], Awaitable[None]]
+
+
+class _Unreadable(ValueError):
+    """A document is no entry: somebody else wrote it, or a newer version did."""
 
 
 class Outbox:
@@ -147,12 +155,13 @@ class Outbox:
 
     async def list(self, state: State) -> list[Entry]:
         """All of one state, in the order of their ids."""
-        return [_read(each) async for each in scan_all(self._documents, "state", Span.only(state))]
+        found = [each async for each in scan_all(self._documents, "state", Span.only(state))]
+        return [entry for each in found if (entry := _read_or_tell(each)) is not None]
 
     async def get(self, id: str) -> Entry | None:  # noqa: A002  as above
-        """Look. None if there is none, or none any more."""
+        """Look. None if there is none, none any more, or none that can be read."""
         held = await self._documents.get(id)
-        return None if held is None else _read(held)
+        return None if held is None else _read_or_tell(held)
 
     async def count(self, state: State) -> int:
         """How many are of one state."""
@@ -161,7 +170,7 @@ class Outbox:
     async def revive(self, id: str) -> bool:  # noqa: A002  as above
         """Try a dead entry again, from the first pause on; False: there is no such entry that is dead."""
         held = await self._documents.get(id)
-        if held is None or (entry := _read(held)).state != "dead":
+        if held is None or (entry := _read_or_tell(held)) is None or entry.state != "dead":
             return False
         again = replace(entry, state="waiting", tries=0, due_at=self._clock())
         return await self._swap(again, held) is not None
@@ -172,12 +181,17 @@ class Outbox:
         return sum([await self.revive(each) for each in names])
 
     async def _try(self, document: Document, deliver: Deliver) -> bool:
+        entry = _read_or_tell(document)
+        if entry is None:
+            await self._put_aside(document)
+            return False
         now = self._clock()
-        entry = _read(document)
         claimed = replace(entry, tries=entry.tries + 1, at=now, due_at=now + self._claimed_for)
         held = await self._swap(claimed, document)
-        if held is None:
-            return False  # another worker has it
+        # None: another worker has it
+        return held is not None and await self._deliver(claimed, held, deliver)
+
+    async def _deliver(self, claimed: Entry, held: Document, deliver: Deliver) -> bool:
         try:
             async with asyncio.timeout(self._claimed_for.total_seconds() / 2):  # so that no other begins meanwhile
                 await deliver(claimed)
@@ -206,6 +220,12 @@ class Outbox:
             pause = max(pause, min(exc.wait, self._pauses[-1]))
         return replace(entry, reason=reason, at=self._clock(), due_at=self._clock() + pause)
 
+    async def _put_aside(self, document: Document) -> None:
+        """Let it come due no more, and go when others would."""
+        aside = replace(document, fields={"state": _ASIDE}, expires_at=self._clock() + self._kept_for)
+        with suppress(RecordConflict):  # another worker did
+            await self._documents.put(aside)
+
     async def _swap(self, entry: Entry, held: Document) -> Document | None:
         """Write it in place of what was read; None: somebody else wrote meanwhile."""
         ends = None if entry.state == "waiting" else self._clock() + self._kept_for
@@ -232,15 +252,29 @@ def _write(entry: Entry) -> Document:
     return Document(entry.id, body, fields)
 
 
+def _read_or_tell(document: Document) -> Entry | None:
+    """The entry; None, and a line in the log, where it is none."""
+    try:
+        return _read(document)
+    except _Unreadable as exc:
+        _log.error("The entry %s of an outbox cannot be read, and is not delivered: %s", document.id, exc)
+        return None
+
+
 def _read(document: Document) -> Entry:
-    body = document.body
-    due_at = body["due_at"]
-    return Entry(
-        document.id,
-        body["body"],
-        body["state"],
-        int(body["tries"]),
-        body["reason"],
-        datetime.fromisoformat(body["at"]),
-        None if due_at is None else datetime.fromisoformat(due_at),
-    )
+    told = document.body
+    try:
+        body, state, tries, reason, at, due_at = (told[name] for name in _NAMES)
+        if not isinstance(body, Mapping) or state not in get_args(State) or not isinstance(tries, int):
+            raise _Unreadable("its body, state or tries are of another kind")
+        return Entry(
+            document.id,
+            body,
+            state,
+            tries,
+            str(reason),
+            datetime.fromisoformat(at),
+            None if due_at is None else datetime.fromisoformat(due_at),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise _Unreadable(f"{type(exc).__name__}: {exc}") from exc

@@ -69,8 +69,8 @@ def list_mail(
             return [
                 {
                     "id": each.id,
-                    "to": each.body["to"],
-                    "needs": len(each.body["needs"]),
+                    "to": each.body.get("to", ""),
+                    "needs": len(each.body.get("needs", ())),
                     "tries": each.tries,
                     "next": "" if each.due_at is None else each.due_at.isoformat()[:19],
                     "reason": each.reason,

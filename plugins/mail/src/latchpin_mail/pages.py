@@ -52,7 +52,7 @@ async def _open(application: Application) -> OutboxShown:
         outbox,
         "MAIL_SMTP_HOST",
         bool(load(MailSettings).mail_smtp_host),
-        lambda entry: str(entry.body["to"]),
+        lambda entry: str(entry.body.get("to", "")),
         outbox.retry,
     )
 

@@ -117,8 +117,8 @@ def retry(
 def _describe(entry: Entry, endpoints: Endpoints) -> dict[str, Any]:
     return {
         "id": entry.id,
-        "receiver": endpoints.show(str(entry.body["endpoint"])),
-        "event": entry.body["event"],
+        "receiver": endpoints.show(str(entry.body.get("endpoint", ""))),
+        "event": entry.body.get("event", ""),
         "tries": entry.tries,
         "reason": entry.reason,
         "at": entry.at.isoformat(),

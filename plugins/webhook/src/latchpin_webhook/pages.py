@@ -22,7 +22,7 @@ async def _open(application: Application) -> OutboxShown:
         open_outbox(context),
         "WEBHOOK_URLS",
         bool(settings.webhook_urls),
-        lambda entry: endpoints.show(str(entry.body["endpoint"])),
+        lambda entry: endpoints.show(str(entry.body.get("endpoint", ""))),
         partial(retry_dead, context, endpoints),
     )
 

@@ -55,7 +55,7 @@ async def retry_dead(context: Context, endpoints: Endpoints, name: str = "") -> 
     named = await outbox.get(name) if name else None
     count = await outbox.retry(name)
     for endpoint in endpoints.all.values() if count else ():
-        if named is None or named.body["endpoint"] == endpoint.id:
+        if named is None or named.body.get("endpoint") == endpoint.id:
             await endpoints.note_back(endpoint)
     return count
 
