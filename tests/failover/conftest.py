@@ -30,7 +30,7 @@ CALLERS = 5
 PATIENCE = 300
 """Seconds until something is taken for stuck."""
 PAUSE = 0.1
-"""Seconds before what was refused is asked again; Retry-After says more, for the sake of the machine."""
+"""Seconds before what was refused is asked again, where Retry-After says more, and between two calls of one person."""
 
 REFUSED = "refused with a remedy"
 
@@ -203,6 +203,7 @@ async def live_through(
             async def storm(user: str) -> None:
                 while not over.is_set():
                     await traffic.call(user)
+                await asyncio.sleep(PAUSE)
 
             storms = [asyncio.create_task(storm(user)) for user in early]
             flows = [asyncio.create_task(traffic.end(user, *way)) for user, way in begun.items()]

@@ -24,7 +24,7 @@ from latchpin.settings.core import CoreSettings
 from tests.key_ring.conftest import FIRST, NEEDS, SECOND, MovedClock, Process, token_for
 from tests.servers import GatewayBackend, latchpin_command, serve_asgi
 from tests.servers.gateway import clean_environment
-from tests.support.gateway_process import DeployedGateway, one_connection_to_each, settings_of, start_pair
+from tests.support.gateway_process import A_MOMENT, DeployedGateway, one_connection_to_each, settings_of, start_pair
 
 pytestmark = [pytest.mark.needs(*NEEDS, "latchpin_proxy"), pytest.mark.backends("sqlite", "redis"), pytest.mark.slow]
 
@@ -96,6 +96,7 @@ class Load:
             self.calls += 1
             if answer.status_code != 200 or answer.json()["result"]["token"] != f"Bearer access {email}":
                 self.failed.append(f"{email}: {answer.status_code} {answer.text[:300]}")
+            await asyncio.sleep(A_MOMENT)
 
 
 async def latchpin(*arguments: str, env: dict[str, str], cwd: Path, kill_at: str = "") -> tuple[int, str, str]:
@@ -159,6 +160,6 @@ async def test_ten_thousand_rows_under_load(backend: GatewayBackend, tmp_path: P
             load_ = Load(served, gateway_id, rows)
             async with load_.going_on():
                 while load_.calls < 2 * PEOPLE:  # noqa: ASYNC110
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(A_MOMENT)
             _, said = await succeeds("keys", "status", env=settings_of(backend) | alone, cwd=tmp_path)
             assert "Everything is sealed under today's key." in said

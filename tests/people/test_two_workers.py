@@ -25,6 +25,7 @@ from tests.oidc_login.conftest import CLIENT, LyingProvider, signed, start_provi
 from tests.proxy.conftest import ScriptedServer, begin, read, reply, start_scripted
 from tests.servers import GatewayBackend, run_latchpin
 from tests.support.gateway_process import (
+    A_MOMENT,
     ALICE,
     PATIENCE,
     DeployedGateway,
@@ -139,6 +140,7 @@ class Life:
         while (answer := await client.post(self.url, json=PING)).status_code == 200:
             self.successes.append(time.monotonic())
             begun.set()
+            await asyncio.sleep(A_MOMENT)
         assert answer.status_code == 401, answer.text
 
     async def _wait(self, client: httpx.AsyncClient, begun: asyncio.Event) -> None:

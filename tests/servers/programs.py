@@ -27,8 +27,8 @@ _MARIADB = ("mariadbd", "mariadb-install-db", "my_print_defaults", "mariadb", "m
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium that really runs, or None."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    """The path of a Chromium that really runs, or None. The one without a window needs a fifth less CPU."""
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         path = shutil.which(name)
         if path and subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0:
             return path
@@ -62,7 +62,7 @@ class Program:
 
 
 PROGRAMS = {
-    "chromium": Program("Chromium", find_chromium, ("chromium",)),
+    "chromium": Program("Chromium", find_chromium, ("chromium-headless-shell",)),
     # Not mariadb-server: that one makes a database in /var and starts a service. Its parts have the programs alone.
     "mariadb": Program("MariaDB server (mariadbd)", find_mariadb, ("mariadb-server-core", "mariadb-client")),
     "pgbouncer": Program("PgBouncer", find_pgbouncer, ("pgbouncer",)),

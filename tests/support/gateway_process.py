@@ -129,6 +129,8 @@ def deploy_gateway(
 # A gateway with two workers, as behind a load balancer without sticky sessions, and a person who meets both.
 
 
+A_MOMENT = 0.02
+"""Seconds between two calls of somebody who calls all the while: without them it would be a benchmark."""
 PATIENCE = 120
 """Seconds until both workers must have taken a connection: which of them takes one is the system's choice."""
 

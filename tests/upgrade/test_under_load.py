@@ -19,7 +19,7 @@ from latchpin_sql_store.migrate import alembic_config, upgrade_database
 
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend, latchpin_command, start_latchpin
-from tests.support.gateway_process import ALICE, BOB, DeployedGateway, settings_of
+from tests.support.gateway_process import A_MOMENT, ALICE, BOB, DeployedGateway, settings_of
 
 NEEDS = ("latchpin_proxy", "latchpin_sql_store")
 
@@ -86,6 +86,7 @@ class Load:
                     self.failed.append(f"{where}: {answer.status_code} {answer.text}")
                 if self.failed or self._reached():
                     self._told.set()
+                await asyncio.sleep(A_MOMENT)
 
 
 @contextlib.contextmanager
