@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from latchpin_edge.listening import bind, socket_paths
 from latchpin_edge.settings import EdgeSettings, Listen, parse_listen
 from latchpin_testing import samples
 
-from tests.edge.conftest import EDGE_SECRET, Edge, watching
+from tests.edge.conftest import EDGE_SECRET, TICK, Edge, watching
 from tests.edge.test_calls import answer_json
 from tests.providers import FaultSwitch
 from tests.proxy.conftest import ScriptedServer
@@ -119,6 +120,7 @@ async def test_with_a_wrong_secret_calls_go_by_the_proxy_and_the_log_says_so(edg
         proxied = await edge.proxied(gateway)
         while await edge.proxied(gateway) == proxied:
             assert (await edge.call(gateway)).status_code == 200
+            await asyncio.sleep(TICK)
     assert "without EDGE_SECRET" in edge.gateway.log
 
 

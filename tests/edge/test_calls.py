@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.edge.conftest import CALL, EDGE_SECRET, JSON, Edge
+from tests.edge.conftest import CALL, EDGE_SECRET, JSON, TICK, Edge
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
 from tests.proxy.conftest import ScriptedServer, begin, read, reply, start_scripted
@@ -50,6 +50,7 @@ async def test_a_call_goes_straight_up_with_the_callers_own_token(edge: Edge, fa
         while asked != await edge.asked(gateway):  # until an answer was kept
             asked = await edge.asked(gateway)
             await edge.call(gateway)
+            await asyncio.sleep(TICK)
     assert await edge.proxied(gateway) == proxied, "the proxy served it"
 
 

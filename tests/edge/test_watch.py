@@ -38,11 +38,13 @@ async def test_a_gateway_that_is_added_changed_and_removed(edge: Edge):
         async with asyncio.timeout(DEADLINE):
             while not second.arrived:
                 assert (await edge.call(gateway)).status_code == 200, "not a moment without"
+                await asyncio.sleep(TICK / 5)
         before, proxied = len(first.arrived), -1
         async with asyncio.timeout(DEADLINE):
             while proxied != await edge.proxied(gateway):  # until a call was native
                 proxied = await edge.proxied(gateway)
                 assert (await edge.call(gateway)).status_code == 200
+                await asyncio.sleep(TICK)
         assert len(first.arrived) == before
         async with edge.gateway.api(ADMIN) as admin:
             assert (await admin.delete(f"/gateways/{gateway}")).status_code in {200, 204}
@@ -83,6 +85,7 @@ async def test_connections_from_before_a_change_go_on(edge: Edge):
             async def call_on() -> None:
                 while True:
                     await asyncio.gather(*(call(each, gateway) for each in clients for gateway in (stays, goes)))
+                    await asyncio.sleep(TICK / 5)
 
             async def until_answered(status: int) -> None:
                 async with asyncio.timeout(DEADLINE):
