@@ -54,8 +54,9 @@ def run_tox(arguments: list[str]) -> int:
     """Run the environments side by side; each one's output is shown when it fails."""
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
-    tools = str(Path(sys.executable).parent)
-    path = os.pathsep.join([tools, *interpreters(), os.environ["PATH"]])
+    # Of its own version, the Python that `make` chose is taken.
+    tools, ours = str(Path(sys.executable).parent), str(Path(sys.base_prefix, "bin"))
+    path = os.pathsep.join([tools, ours, *interpreters(), os.environ["PATH"]])
     command = [sys.executable, "-m", "tox", "run-parallel", "--parallel", AT_ONCE, "--parallel-no-spinner"]
     command += ["--result-json", str(RESULTS / "tox.json"), *arguments]
     return subprocess.run(command, cwd=ROOT, env=os.environ | {"PATH": path}, check=False).returncode

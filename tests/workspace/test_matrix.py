@@ -1,7 +1,10 @@
 """The summary of ``make test`` tells the truth: about failures, about checks alone, and about what was not run."""
 
 import json
+import os
+import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -76,3 +79,17 @@ def test_nothing_run_is_not_a_success(results, monkeypatch, capsys):
     code, lines = summary(results, {}, 0, monkeypatch, capsys)
     assert code == 1
     assert lines[-1] == "0 passed, 0 failed"
+
+
+def test_the_python_that_make_chose_comes_before_others_of_its_version(results, monkeypatch):
+    started: list[dict[str, str]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> CompletedProcess[str]:
+        started.append(env)
+        return CompletedProcess(command, 0)
+
+    monkeypatch.setattr(matrix, "interpreters", lambda: ["/pyenv/3.11.7/bin"])
+    monkeypatch.setattr(matrix.subprocess, "run", run)
+    assert matrix.run_tox([]) == 0
+    folders = started[0]["PATH"].split(os.pathsep)
+    assert folders[:3] == [str(Path(sys.executable).parent), f"{sys.base_prefix}/bin", "/pyenv/3.11.7/bin"]
