@@ -147,6 +147,8 @@ def test_settings_are_shown_as_env_writes_them_and_read_back(monkeypatch: pytest
         ("https://h/people/@me?who=a@b", "https://h/people/@me?who=a@b"),
         ("sqlite:////srv/a@b.db", "sqlite:////srv/a@b.db"),
         ("postgresql://me@tenant:hush@h/d", "postgresql://me@tenant:***@h/d"),
+        ("redis+cluster://u:pw@a:1,[::1]:2,c/0", "redis+cluster://u:***@a:1,[::1]:2,c/0"),
+        ("postgresql://u:p@a,b:5/d?password=x", "postgresql://u:***@a,b:5/d?password=***"),
         # A password with a character that ends it early: none of it may show.
         ("postgresql://u:hush@hush@h/d", "postgresql://u:***@h/d"),
         ("postgresql://u:hu:sh@h/d", "postgresql://u:***@h/d"),
@@ -162,6 +164,9 @@ def test_settings_are_shown_as_env_writes_them_and_read_back(monkeypatch: pytest
         ("postgresql://u/x:hush@h/d", "postgresql://***"),
         ("postgresql://u:p@h:hush/d", "postgresql://u:***"),
         ("redis://:hush", "redis://:***"),
+        ("redis://u:12,hush", "redis://u:***"),
+        ("redis://u:12,hush:34", "redis://u:***"),
+        ("redis://u:12,hush:34@h:hush,x/0", "redis://u:***"),
         ("redis://hush@h/0", "redis://***@h/0"),
         ("https://h/a?api_key=hush&sig=hush&apikey=hush", "https://h/a?api_key=***&sig=***&apikey=***"),
     ],

@@ -240,7 +240,9 @@ def _mask_text(text: str) -> str:
     beyond = rest[len(authority) :]
     login, at, host = authority.rpartition("@")
     name, colon, _ = (login or authority).partition(":")
-    clear = _HOST.fullmatch(host) and ("@" not in beyond or not (at or ":" in authority + beyond.rpartition("@")[0]))
+    clear = (_HOSTS if at else _HOST).fullmatch(host) and (
+        "@" not in beyond or not (at or ":" in authority + beyond.rpartition("@")[0])
+    )
     known = f"{name}:***" if colon else "***"
     if not clear:
         return f"{scheme}://{known}"
@@ -248,7 +250,9 @@ def _mask_text(text: str) -> str:
 
 
 _AUTHORITY = re.compile(r"[^/?#]*")
-_HOST = re.compile(r"(?:\[[^\]]*\]|[^:@\[\]]*)(?::\d*)?")
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:@,\[\]]*)(?::\d*)?")
+_HOSTS = re.compile(rf"{_HOST.pattern}(?:,{_HOST.pattern})*")
+"""A primary and its standbys, or a cluster."""
 
 
 def _mask_query(text: str) -> str:
