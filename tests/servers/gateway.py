@@ -88,8 +88,9 @@ def run_latchpin(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; output and error apart, nothing raised for its exit status.
 
-    What it takes is as in ``start_latchpin``.
+    What it takes is as in ``start_latchpin``. A gateway that is to be refused meets no other on its port: it has any.
     """
+    port = {"PORT": "0"} if arguments[:1] == ("serve",) else {}
     with (
         tempfile.TemporaryFile("w+") as given,
         tempfile.TemporaryFile("w+") as out,
@@ -100,7 +101,7 @@ def run_latchpin(
         command = [executable or latchpin_command(), *arguments]
         streams = {"stdin": given, "stdout": out, "stderr": err}
         start: Callable[..., Any] = subprocess.Popen if executable else ForkedLatchpin
-        process = start(command, env=clean_environment(env), cwd=cwd, **streams)
+        process = start(command, env=clean_environment(port | dict(env)), cwd=cwd, **streams)
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:

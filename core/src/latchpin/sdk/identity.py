@@ -7,7 +7,7 @@ somebody in, once.
 that was last done, and ``ended_since`` whether it was since a moment. ``end_proof`` ends what is under way for callers
 who stand on one proof that ended alone (``Caller.stands_on``); after ``forget_ended_proof`` its name is a new one's.
 
-``bar`` keeps a person out, whoever vouches for them and whatever they hold, until ``let_in`` takes that back.
+``bar`` keeps a person out until ``let_in`` takes that back: no identity and nothing that they hold lets them in.
 ``is_out`` says whether somebody is out, ``find_barred`` since when and by whom, as a ``Barred``, and ``list_barred``
 names all. The core asks wherever it asks who somebody is. ``latchpin-offboarding`` ends besides what they have.
 

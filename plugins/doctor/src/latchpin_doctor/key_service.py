@@ -44,7 +44,7 @@ def _unused(settings: CoreSettings) -> list[Finding]:
         Finding(
             Severity.WARNING,
             f"The key service {settings.key_wrapper} wraps nothing",
-            "KEY_SOURCE is settings: keys follow from AUTH_ENCRYPTION_SECRET, and whoever has that needs no service.",
+            "KEY_SOURCE is settings: keys follow from AUTH_ENCRYPTION_SECRET, and a thief of that needs no service.",
             "Set KEY_SOURCE=ring, restart, and run: latchpin keys rotate, then latchpin keys reseal.",
         )
     ]

@@ -1,1 +1,1 @@
-"""``latchpin plugin new``: a distribution with one hook, its tests and nothing else, for whoever begins a plugin."""
+"""``latchpin plugin new``: a distribution with one hook, its tests and nothing else, for people who begin a plugin."""

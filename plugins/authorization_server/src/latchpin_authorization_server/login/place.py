@@ -58,7 +58,7 @@ def check_place_url(text: str) -> str:
         raise SignInFailed(f"'{text}' is no URL of a Latchpin: it {exc}") from None
     parts = urlsplit(url)
     if parts.scheme != "https" and not is_loopback_host(parts.hostname or ""):
-        raise SignInFailed(f"{url} is not https: whoever is on the way could read the token", remedy="Use https.")
+        raise SignInFailed(f"{url} is not https: others on the way could read the token", remedy="Use https.")
     return url
 
 
