@@ -262,19 +262,12 @@ def _read_or_tell(document: Document) -> Entry | None:
 
 
 def _read(document: Document) -> Entry:
-    told = document.body
     try:
-        body, state, tries, reason, at, due_at = (told[name] for name in _NAMES)
-        if not isinstance(body, Mapping) or state not in get_args(State) or not isinstance(tries, int):
-            raise _Unreadable("its body, state or tries are of another kind")
-        return Entry(
-            document.id,
-            body,
-            state,
-            tries,
-            str(reason),
-            datetime.fromisoformat(at),
-            None if due_at is None else datetime.fromisoformat(due_at),
-        )
+        body, state, tries, reason, at, due_at = (document.body[name] for name in _NAMES)
+        tried_at = datetime.fromisoformat(at)
+        next_at = None if due_at is None else datetime.fromisoformat(due_at)
     except (KeyError, TypeError, ValueError) as exc:
         raise _Unreadable(f"{type(exc).__name__}: {exc}") from exc
+    if not isinstance(body, Mapping) or state not in get_args(State) or not isinstance(tries, int):
+        raise _Unreadable("its body, state or tries are of another kind")
+    return Entry(document.id, body, state, tries, str(reason), tried_at, next_at)
